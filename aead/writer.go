@@ -1,0 +1,145 @@
+package aead
+
+import "io"
+
+// Writer seals a stream: plaintext written to it goes to the underlying writer in
+// encrypted segments. A Writer is for one goroutine; it keeps at most a few segments in memory.
+//
+// Close seals the last segment, without which nothing opens the stream. So that an
+// error midway can't leave a stream that looks finished, write
+//
+//	defer w.Abort()
+//	... write ...
+//	return w.Close()
+//
+// ReadFrom remembers an error of its source and Close then fails. But io.Copy
+// passes ReadFrom by when the source has a WriteTo method, and then only the idiom above is safe.
+type Writer struct {
+	sealer
+	w      io.Writer
+	closed bool
+}
+
+// NewWriter starts a stream under k on w and writes its header of 74 bytes. Readers need
+// the same additionalData, of any length. Errors are those of w and of the options. Layout: FLOE, FORMAT.md section 3.
+func NewWriter(w io.Writer, k *Key, additionalData []byte, o *StreamOptions) (*Writer, error) {
+	s, header, err := newSealer(k, additionalData, o)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := writeAll(w, header[:]); err != nil {
+		return nil, err
+	}
+	return &Writer{sealer: s, w: w}, nil
+}
+
+// Write seals p. It returns the underlying writer's first error, from then on at every
+// call, and keeps nothing of p. A Write of 4 MiB or more uses all workers.
+func (w *Writer) Write(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	n := len(p)
+	for len(p) > 0 {
+		if room := w.plain() - len(w.pending); len(w.pending) > 0 || len(p) <= room {
+			took := min(len(p), room)
+			w.add(p[:took])
+			p = p[took:]
+			if len(p) > 0 { // and so the pending segment is not the last
+				w.fail(w.sealPending(false))
+			}
+		} else {
+			p = w.sealMany(p)
+		}
+		if w.err != nil {
+			return n - len(p), w.err
+		}
+	}
+	return n, nil
+}
+
+// sealMany seals the full segments of p that others follow, straight from p, and returns the rest.
+func (w *Writer) sealMany(p []byte) []byte {
+	alone := uint64(1<<64 - 1)
+	if len(p) >= serialBytes {
+		alone = 0
+	}
+	w.fail(w.run(steps{
+		next: func(seg *segment) error {
+			if len(p) <= w.plain() {
+				return io.EOF
+			}
+			seg.in, p = p[:w.plain()], p[w.plain():]
+			return w.checkLength()
+		},
+		work: w.seal,
+		emit: w.emit,
+	}, alone))
+	return p
+}
+
+// ReadFrom seals all that src has and returns how many bytes that was. It ends at io.EOF; any other error of
+// src or of the underlying writer is sticky, so that Close can't finish a stream cut short. It uses all
+// workers; src and the underlying writer are called on the caller's goroutine only.
+func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	start := int64(w.index)*int64(w.plain()) + int64(len(w.pending))
+	err := w.run(steps{next: w.fetch(src), work: w.seal, emit: w.emit}, w.alone())
+	w.fail(err)
+	return int64(w.index)*int64(w.plain()) + int64(len(w.pending)) - start, w.err
+}
+
+// Close seals the last segment and ends the stream; it does not close the underlying writer. After an
+// earlier error or Abort it fails and the stream stays unfinished. Closing again returns nil.
+func (w *Writer) Close() error {
+	if w.closed {
+		return nil
+	}
+	if w.err != nil {
+		return w.err
+	}
+	w.fail(w.sealPending(true))
+	err := w.err
+	if err == nil {
+		w.closed = true
+		w.fail(ErrClosed)
+	}
+	return err
+}
+
+// Abort ends the Writer without sealing the last segment: what was written opens
+// nowhere. After Close it does nothing.
+func (w *Writer) Abort() { w.fail(ErrClosed) }
+
+// sealPending seals what is pending as one segment.
+func (w *Writer) sealPending(last bool) error {
+	seg := w.segment(0)
+	err := w.step(func(seg *segment) error {
+		seg.in, seg.last = w.pending, last
+		return w.checkLength()
+	}, seg)
+	if err == nil {
+		err = w.seal(seg)
+	}
+	if err == nil {
+		err = w.emit(seg)
+	}
+	w.pending = w.pending[:0]
+	return err
+}
+
+func (w *Writer) emit(seg *segment) error {
+	_, err := writeAll(w.w, seg.out)
+	return err
+}
+
+// fail keeps the first error that is one, and then wipes what is left of the plaintext.
+func (w *Writer) fail(err error) {
+	if err == nil || err == io.EOF || w.err != nil {
+		return
+	}
+	w.err = err
+	w.wipe()
+}
