@@ -44,7 +44,7 @@ type secret struct {
 
 	commitment func() [32]byte          // computed once, when first asked for
 	xaes       atomic.Pointer[xaes.Key] // made by the first record
-	opening    [openingSlots]slot       // subkeys that opened a record
+	opening    [openingSlots]place      // subkeys that opened a record
 }
 
 // NewKey returns a key from crypto/rand.
@@ -142,7 +142,7 @@ func (k *Key) Destroy() {
 		live.drop(&s.lanes[i].sealing)
 	}
 	for i := range s.opening {
-		live.drop(&s.opening[i])
+		live.drop(&s.opening[i].kept)
 	}
 }
 

@@ -34,14 +34,17 @@ func newLanes() []lane {
 	return make([]lane, n)
 }
 
-// A ticket picks the lane of the core that a goroutine runs on.
-type ticket struct{ n uint32 }
+// A ticket picks the lane of the core that a goroutine runs on. Who holds it has its scratch alone.
+type ticket struct {
+	n       uint32
+	scratch [KeySize]byte
+}
 
 // tickets is state of the package and not of a key because a sync.Pool is the one thing in Go that
 // knows the core: it hands each its own ticket back.
 var (
 	nextTicket atomic.Uint32
-	tickets    = sync.Pool{New: func() any { return &ticket{nextTicket.Add(1)} }}
+	tickets    = sync.Pool{New: func() any { return &ticket{n: nextTicket.Add(1)} }}
 )
 
 // enter counts a use in flight, and units sealed under the lane's subkey. It panics

@@ -6,13 +6,13 @@ import (
 	"github.com/holdfast-go/holdfast/internal/floe"
 )
 
-// segment is one segment on its way through a pipeline.
-type segment struct {
+// batch is a run of segments on its way through a pipeline.
+type batch struct {
 	cursor *floe.Cursor
-	index  uint64
-	last   bool
+	index  uint64 // of the first segment
+	last   bool   // its last segment is the stream's
 	in     []byte // what work reads
-	out    []byte // what work made
+	out    []byte // what work made, also of the segments before an error
 	err    error
 	done   chan struct{} // holds a value when work is done
 
@@ -24,107 +24,132 @@ type segment struct {
 type pipeline struct {
 	stream  *floe.Stream
 	workers int
-	index   uint64     // of the next segment
-	ring    []*segment // reused; its length is how many may be in flight
+	index   uint64   // of the next segment
+	group   int      // how many segments next may put in a batch
+	ring    []*batch // reused
 }
 
-// steps are what a pipeline does with each segment.
+func newPipeline(s *floe.Stream, workers int) pipeline {
+	return pipeline{stream: s, workers: workers, group: 1}
+}
+
+// steps are what a pipeline does with each batch.
 type steps struct {
-	next func(*segment) error // fills in and last; io.EOF: no more
-	work func(*segment) error // fills out
-	emit func(*segment) error
+	next func(*batch) error // fills in and last, and counts index on; io.EOF: no more
+	work func(*batch) error // fills out
+	emit func([]byte) error
 }
 
-// run takes segments through the steps until next returns io.EOF, or a step
-// fails. Everything before the first error is emitted. It leaves no goroutine behind.
-// Segments before number alone are the caller's: a second core pays from serialBytes up.
-func (p *pipeline) run(s steps, alone uint64) error {
-	for p.workers == 1 || p.index < alone {
-		seg := p.segment(0)
-		if err := p.step(s.next, seg); err != nil {
-			return err
-		}
-		if err := s.work(seg); err != nil {
-			return err
-		}
-		if err := s.emit(seg); err != nil {
-			return err
-		}
-	}
-	return p.parallel(s)
-}
+const (
+	serialBytes = 4 << 20   // where a second core begins to pay for itself
+	batchBytes  = 256 << 10 // what a worker takes at once: waking one costs as much as sealing some 30 KiB
+)
 
 // alone is what to give run where the length is not known.
 func (p *pipeline) alone() uint64 { return serialBytes / uint64(p.stream.SegmentSize) }
 
-// step fetches the next segment.
-func (p *pipeline) step(next func(*segment) error, seg *segment) error {
-	seg.index, seg.last = p.index, false
-	if err := next(seg); err != nil {
+// run takes batches through the steps until next returns io.EOF, or a step
+// fails. Everything before the first error is emitted. It leaves no goroutine behind.
+// Segments before number alone are the caller's: a second core pays from serialBytes up.
+func (p *pipeline) run(s steps, alone uint64) error {
+	for p.workers == 1 || p.index < alone {
+		if err := p.one(s); err != nil {
+			return err
+		}
+	}
+	p.group = max(1, batchBytes/p.stream.SegmentSize)
+	defer func() { p.group = 1 }()
+	return p.parallel(s)
+}
+
+// one takes one batch through the steps.
+func (p *pipeline) one(s steps) error {
+	b := p.batch(0)
+	if err := p.fetch(s.next, b); err != nil {
 		return err
 	}
-	p.index++
-	return nil
+	b.err = s.work(b)
+	return p.finish(s.emit, b)
+}
+
+func (p *pipeline) fetch(next func(*batch) error, b *batch) error {
+	b.index, b.last = p.index, false
+	return next(b)
+}
+
+// finish emits what there is of a batch and returns its error.
+func (p *pipeline) finish(emit func([]byte) error, b *batch) error {
+	if len(b.out) > 0 {
+		if err := emit(b.out); err != nil {
+			return err
+		}
+	}
+	return b.err
 }
 
 // parallel is run on several cores. The caller reads and writes, and works itself
 // whenever there is neither to do.
-func (p *pipeline) parallel(s steps) (err error) {
+func (p *pipeline) parallel(s steps) error {
 	depth := 2 * p.workers // in flight: enough that no worker waits while the caller reads and writes
-	queue := make(chan *segment, depth)
+	queue := make(chan *batch, depth)
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer close(queue)
-	do := func(seg *segment) {
-		seg.err = s.work(seg)
-		seg.done <- struct{}{}
+	do := func(b *batch) {
+		b.err = s.work(b)
+		b.done <- struct{}{}
 	}
 	for range p.workers - 1 {
 		workers.Go(func() {
-			for seg := range queue {
-				do(seg)
+			for b := range queue {
+				do(b)
 			}
 		})
 	}
-	var read, written int // how many segments were fetched and emitted here
-	for end := error(nil); ; {
-		for ; end == nil && read-written < depth; read++ {
-			seg := p.segment(read % depth)
-			if end = p.step(s.next, seg); end != nil {
-				break
+	var end error
+	for fetched, finished := 0, 0; ; {
+		for end == nil && fetched-finished < depth {
+			b := p.batch(fetched % depth)
+			if end = p.fetch(s.next, b); end == nil {
+				queue <- b
+				fetched++
 			}
-			queue <- seg
 		}
-		if read == written {
+		if fetched == finished {
 			return end
 		}
-		oldest := p.segment(written % depth)
+		oldest := p.batch(finished % depth)
 		select {
 		case <-oldest.done:
 		default:
 			select {
-			case seg := <-queue:
-				do(seg)
+			case b := <-queue:
+				do(b)
 				continue
 			case <-oldest.done:
 			}
 		}
-		if oldest.err != nil {
-			return oldest.err
-		}
-		if err := s.emit(oldest); err != nil {
+		if err := p.finish(s.emit, oldest); err != nil {
 			return err
 		}
-		written++
+		finished++
 	}
 }
 
-// segment returns the i-th of the ring, with what it holds.
-func (p *pipeline) segment(i int) *segment {
+// batch returns the i-th of the ring, with the buffers it holds.
+func (p *pipeline) batch(i int) *batch {
 	for len(p.ring) <= i {
-		p.ring = append(p.ring, &segment{cursor: p.stream.Cursor(), done: make(chan struct{}, 1)})
+		p.ring = append(p.ring, &batch{cursor: p.stream.Cursor(), done: make(chan struct{}, 1)})
 	}
 	return p.ring[i]
+}
+
+// wipe clears the buffers that held plaintext.
+func (p *pipeline) wipe(plain func(*batch) []byte) {
+	for _, b := range p.ring {
+		clear(plain(b))
+	}
+	p.ring = nil
 }
 
 // room returns b with length n, allocated anew when it has no room for that.

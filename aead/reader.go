@@ -12,12 +12,11 @@ import (
 // all of it. A Reader is for one goroutine; it keeps at most a few segments in memory.
 type Reader struct {
 	pipeline
-	r     io.Reader
-	rest  []byte // opened and not yet read
-	last  bool   // the last segment was fetched
-	extra bool   // bytes followed it in the same fetch
-	ended bool   // the source ended with that fetch
-	err   error  // sticky
+	r    io.Reader
+	rest []byte // opened and not yet read
+	last bool   // the last segment was fetched
+	held error  // what comes after the segments fetched so far, once that is known
+	err  error  // sticky
 }
 
 // NewReader reads a stream's header from r and checks k and additionalData against it. Errors: [ErrOpen] for
@@ -38,7 +37,7 @@ func NewReader(r io.Reader, k *Key, additionalData []byte, o *StreamOptions) (*R
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{pipeline: pipeline{stream: stream, workers: opts.Workers}, r: r}, nil
+	return &Reader{pipeline: newPipeline(stream, opts.Workers), r: r}, nil
 }
 
 // openStream checks a header.
@@ -59,20 +58,20 @@ func (r *Reader) Read(p []byte) (int, error) {
 		if r.err != nil {
 			return 0, r.err
 		}
-		seg := r.segment(0)
-		if err := r.step(r.fetch, seg); err != nil {
+		b := r.batch(0)
+		if err := r.fetch(r.next, b); err != nil {
 			return 0, r.end(err)
 		}
-		if n := len(seg.in) - floe.Overhead; n > 0 && n <= len(p) {
-			if _, err := seg.cursor.Open(p[:0], seg.in, seg.index, seg.last); err != nil {
-				return 0, r.end(err)
-			}
-			return n, nil
+		if len(b.in)-floe.Overhead > len(p) {
+			r.end(r.open(b))
+			r.rest = b.out
+			continue
 		}
-		if err := r.open(seg); err != nil {
-			return 0, r.end(err)
+		out, err := r.openInto(p[:0], b)
+		r.end(err)
+		if len(out) > 0 {
+			return len(out), nil
 		}
-		r.rest = seg.out
 	}
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
@@ -96,11 +95,7 @@ func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}
 	if r.err == nil {
-		r.end(r.run(steps{
-			next: r.fetch,
-			work: r.open,
-			emit: func(seg *segment) error { return emit(seg.out) },
-		}, r.alone()))
+		r.end(r.run(steps{next: r.next, work: r.open, emit: emit}, r.alone()))
 	}
 	if r.err == io.EOF {
 		return n, nil
@@ -108,57 +103,84 @@ func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 	return n, r.err
 }
 
-// fetch is the step that reads the next segment.
-func (r *Reader) fetch(seg *segment) error {
-	if r.last {
-		return r.checkEnd()
+// next is the step that reads segments.
+func (r *Reader) next(b *batch) error {
+	if r.held == nil && r.last {
+		r.held = r.checkEnd()
 	}
-	b := room(&seg.inBuf, r.stream.SegmentSize)
-	n, err := readFull(r.r, b)
-	if err != nil && err != io.EOF {
-		return err
+	if r.held != nil {
+		return r.held
 	}
-	size, last, frameErr := r.stream.Frame(b[:n])
-	if frameErr != nil {
-		return frameErr
+	in := room(&b.inBuf, r.group*r.stream.SegmentSize)
+	n, err := readFull(r.r, in)
+	in = in[:n]
+	size := 0
+	for r.held == nil && (size < n || n == 0) {
+		segment, last, frameErr := r.stream.Frame(in[size:])
+		if frameErr != nil {
+			r.held = frameErr
+			break
+		}
+		size += segment
+		r.index++
+		if r.last = last; last {
+			break
+		}
 	}
-	if last {
-		r.last, r.extra, r.ended = true, size < n, err == io.EOF
+	switch {
+	case r.last && size < n:
+		r.held = errTrailing
+	case err == io.EOF && r.last:
+		r.held = io.EOF
+	case err == io.EOF && r.held == nil:
+		r.held = ErrTruncated
+	case err != nil && err != io.EOF && !r.last:
+		r.held = err
 	}
-	seg.in, seg.last = b[:size], last
+	if size == 0 {
+		return r.held
+	}
+	b.in, b.last = in[:size], r.last
 	return nil
 }
 
+var errTrailing = fmt.Errorf("%w: bytes after the end", ErrFormat)
+
 // checkEnd returns io.EOF when nothing follows the last segment.
 func (r *Reader) checkEnd() error {
-	switch {
-	case r.extra:
-		return fmt.Errorf("%w: bytes after the end", ErrFormat)
-	case r.ended:
-		return io.EOF
-	}
 	_, err := readFull(r.r, make([]byte, 1))
 	if err == nil {
-		return fmt.Errorf("%w: bytes after the end", ErrFormat)
+		return errTrailing
 	}
 	return err
 }
 
 // open is the work step.
-func (r *Reader) open(seg *segment) (err error) {
-	out := room(&seg.outBuf, max(0, len(seg.in)-floe.Overhead))
-	seg.out, err = seg.cursor.Open(out[:0], seg.in, seg.index, seg.last)
+func (r *Reader) open(b *batch) (err error) {
+	b.out, err = r.openInto(room(&b.outBuf, len(b.in))[:0], b)
 	return err
 }
 
-// end makes err sticky and wipes what is left of the plaintext.
-func (r *Reader) end(err error) error {
-	if r.err == nil {
-		r.err = err
-		for _, seg := range r.ring {
-			clear(seg.outBuf)
+// openInto appends the plaintext of a batch to dst, up to the first segment that is not authentic.
+func (r *Reader) openInto(dst []byte, b *batch) ([]byte, error) {
+	for in, index := b.in, b.index; len(in) > 0; index++ {
+		n := min(len(in), r.stream.SegmentSize)
+		out, err := b.cursor.Open(dst, in[:n], index, b.last && n == len(in))
+		if err != nil {
+			return dst, err
 		}
-		r.ring = nil
+		dst, in = out, in[n:]
+	}
+	return dst, nil
+}
+
+// end makes an error sticky and wipes what is left of the plaintext.
+func (r *Reader) end(err error) error {
+	if r.err == nil && err != nil {
+		r.err = err
+		if len(r.rest) == 0 {
+			r.wipe(func(b *batch) []byte { return b.outBuf })
+		}
 	}
 	return r.err
 }

@@ -2,7 +2,6 @@ package aead
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
@@ -131,7 +130,7 @@ func (a *ReaderAt) open(seg *opened, index int64) error {
 	case !last && claimsLast:
 		return ErrOpen
 	case n < len(in):
-		return fmt.Errorf("%w: bytes after the end", ErrFormat)
+		return errTrailing
 	}
 	seg.index = index
 	seg.out, err = seg.cursor.Open(room(&seg.out, len(in)-floe.Overhead)[:0], in, uint64(index), last)

@@ -24,42 +24,59 @@ func newSealer(k *Key, additionalData []byte, o *StreamOptions) (sealer, [floe.H
 	s := k.secret()
 	defer s.use()()
 	stream, header := floe.Seal(&s.bytes, additionalData, opts.SegmentSize)
-	return sealer{pipeline: pipeline{stream: stream, workers: opts.Workers}}, header, nil
+	return sealer{pipeline: newPipeline(stream, opts.Workers)}, header, nil
 }
 
 // plain is the plaintext of a full segment, in bytes.
 func (s *sealer) plain() int { return s.stream.SegmentSize - floe.Overhead }
 
-// seal is the work step.
-func (s *sealer) seal(seg *segment) error {
-	out := room(&seg.outBuf, len(seg.in)+floe.Overhead)
-	seg.out = seg.cursor.Seal(out[:0], seg.in, seg.index, seg.last)
-	return nil
-}
-
-// fetch is the next step on a source: a full segment that is not the last. At the source's end it returns io.EOF and
-// leaves the rest in pending.
-func (s *sealer) fetch(src io.Reader) func(*segment) error {
-	return func(seg *segment) error {
-		b := room(&seg.inBuf, s.plain()+1) // the one byte more tells that another segment follows
-		n := copy(b, s.pending)
-		m, err := readFull(src, b[n:])
-		if err != nil {
-			s.hold(b[:n+m])
-			return err
-		}
-		seg.in = b[:s.plain()]
-		s.hold(b[s.plain():])
-		return s.checkLength()
-	}
-}
-
-// checkLength refuses the segment about to be numbered when a stream can't hold it.
-func (s *sealer) checkLength() error {
-	if s.index >= floe.MaxSegments {
+// take makes in the batch's input: full segments, or what is left of the stream.
+func (s *sealer) take(b *batch, in []byte, last bool) error {
+	n := uint64(max(1, (len(in)+s.plain()-1)/s.plain()))
+	if s.index+n > floe.MaxSegments {
 		return ErrTooLarge
 	}
+	b.in, b.last = in, last
+	s.index += n
 	return nil
+}
+
+// seal is the work step.
+func (s *sealer) seal(b *batch) error {
+	in, index := b.in, b.index
+	b.out = room(&b.outBuf, len(in)+floe.Overhead*max(1, (len(in)+s.plain()-1)/s.plain()))[:0]
+	for {
+		n := min(len(in), s.plain())
+		b.out = b.cursor.Seal(b.out, in[:n], index, b.last && n == len(in))
+		if in = in[n:]; len(in) == 0 {
+			return nil
+		}
+		index++
+	}
+}
+
+// from returns the next step on a source: full segments that others follow. At the
+// source's end it returns io.EOF and leaves the rest in pending.
+func (s *sealer) from(src io.Reader) func(*batch) error {
+	ended := false
+	return func(b *batch) error {
+		if ended {
+			return io.EOF
+		}
+		in := room(&b.inBuf, s.group*s.plain()+1) // the one byte more tells that another segment follows
+		n := copy(in, s.pending)
+		m, err := readFull(src, in[n:])
+		if err != nil && err != io.EOF {
+			return err
+		}
+		in, ended = in[:n+m], err == io.EOF
+		full := max(0, len(in)-1) / s.plain() * s.plain()
+		s.hold(in[full:])
+		if full == 0 {
+			return io.EOF
+		}
+		return s.take(b, in[:full], false)
+	}
 }
 
 // hold makes b all that is pending.
@@ -80,11 +97,13 @@ func (s *sealer) add(b []byte) {
 	s.pending = append(s.pending, b...)
 }
 
-// wipe clears the buffers that held plaintext.
-func (s *sealer) wipe() {
-	clear(s.pending[:cap(s.pending)])
-	for _, seg := range s.ring {
-		clear(seg.inBuf)
+// fail keeps the first error and then wipes what is left of the plaintext.
+func (s *sealer) fail(err error) {
+	if err == nil || s.err != nil {
+		return
 	}
-	s.pending, s.ring = nil, nil
+	s.err = err
+	clear(s.pending[:cap(s.pending)])
+	s.pending = nil
+	s.wipe(func(b *batch) []byte { return b.inBuf })
 }

@@ -2,6 +2,7 @@ package aead
 
 import (
 	"io"
+	"slices"
 )
 
 // SealReader is the pull side of a [Writer]: it reads plaintext from a source and gives the sealed stream
@@ -9,9 +10,10 @@ import (
 // SealReader is for one goroutine.
 type SealReader struct {
 	sealer
-	src  io.Reader
-	rest []byte // sealed and not yet read
-	last bool   // the last segment is sealed
+	src    io.Reader
+	prefix int    // bytes put before the stream
+	rest   []byte // sealed and not yet read
+	last   bool   // the last segment is sealed
 }
 
 // NewSealReader starts a stream of src's bytes under k. Readers need the same additionalData. It
@@ -24,6 +26,22 @@ func NewSealReader(src io.Reader, k *Key, additionalData []byte, o *StreamOption
 	return &SealReader{sealer: s, src: src, rest: header[:]}, nil
 }
 
+// Prepend puts a copy of b before what is read next, for a format that starts with a header of its own.
+func (r *SealReader) Prepend(b []byte) {
+	r.rest = slices.Concat(b, r.rest)
+	r.prefix += len(b)
+}
+
+// Size returns how many bytes all of Read gives for a source of so many, what was prepended included.
+// Errors are those of [SealedSize].
+func (r *SealReader) Size(plaintext int64) (int64, error) {
+	n, err := SealedSize(plaintext, r.stream.SegmentSize)
+	if err != nil {
+		return 0, err
+	}
+	return n + int64(r.prefix), nil
+}
+
 // Read reads the next bytes of the sealed stream, sealing a segment when it has none
 // left. It returns io.EOF after the last, or the source's error; both are sticky.
 func (r *SealReader) Read(p []byte) (int, error) {
@@ -31,18 +49,16 @@ func (r *SealReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if len(r.rest) == 0 {
-		if r.err != nil {
+		if r.err == nil {
+			r.fail(r.one(steps{
+				next: r.next(),
+				work: r.seal,
+				emit: func(b []byte) error { r.rest = b; return nil },
+			}))
+		}
+		if len(r.rest) == 0 {
 			return 0, r.err
 		}
-		seg := r.segment(0)
-		err := r.step(r.next(), seg)
-		if err == nil {
-			err = r.seal(seg)
-		}
-		if err != nil {
-			return 0, r.end(err)
-		}
-		r.rest = seg.out
 	}
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
@@ -62,15 +78,12 @@ func (r *SealReader) WriteTo(w io.Writer) (n int64, err error) {
 		rest := r.rest
 		r.rest = nil
 		if err := emit(rest); err != nil {
-			return n, r.end(err)
+			r.fail(err)
+			return n, r.err
 		}
 	}
 	if r.err == nil {
-		r.end(r.run(steps{
-			next: r.next(),
-			work: r.seal,
-			emit: func(seg *segment) error { return emit(seg.out) },
-		}, r.alone()))
+		r.fail(r.run(steps{next: r.next(), work: r.seal, emit: emit}, r.alone()))
 	}
 	if r.err == io.EOF {
 		return n, nil
@@ -78,27 +91,18 @@ func (r *SealReader) WriteTo(w io.Writer) (n int64, err error) {
 	return n, r.err
 }
 
-// next is the step that fetches a segment, the last one included.
-func (r *SealReader) next() func(*segment) error {
-	fetch := r.fetch(r.src)
-	return func(seg *segment) error {
+// next returns the step that fetches segments, the last one included.
+func (r *SealReader) next() func(*batch) error {
+	from := r.from(r.src)
+	return func(b *batch) error {
 		if r.last {
 			return io.EOF
 		}
-		err := fetch(seg)
+		err := from(b)
 		if err == io.EOF {
-			seg.in, seg.last, r.last = r.pending, true, true
-			return r.checkLength()
+			r.last = true
+			return r.take(b, r.pending, true)
 		}
 		return err
 	}
-}
-
-// end makes err sticky and wipes what is left of the plaintext.
-func (r *SealReader) end(err error) error {
-	if r.err == nil {
-		r.err = err
-		r.wipe()
-	}
-	return r.err
 }

@@ -15,7 +15,6 @@ const (
 
 	defaultMaxSegmentSize = 16 << 20
 	largestSegmentSize    = 1 << 30 // that a reader may be told to accept: lengths fit an int everywhere
-	serialBytes           = 4 << 20 // where a second core begins to pay for itself
 	maxWorkers            = 64
 )
 

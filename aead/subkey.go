@@ -2,6 +2,7 @@ package aead
 
 import (
 	"crypto/cipher"
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,19 @@ type subkey struct {
 
 // slot keeps one subkey. It is read by anyone and written under the queue's lock.
 type slot struct{ p atomic.Pointer[subkey] }
+
+// place keeps the subkey of one prefix among those that opened a record. It takes one whose prefix
+// comes twice in a row: not those of a scan through old records, and none that a forger makes up.
+type place struct {
+	kept slot
+	seen atomic.Uint64 // the start of the prefix that opened a record last without being kept
+}
+
+// again tells whether a record with this prefix was the last one opened here too.
+func (p *place) again(prefix [prefixSize]byte) bool {
+	start := binary.BigEndian.Uint64(prefix[:])
+	return p.seen.Swap(start) == start
+}
 
 const (
 	maxSubkeys   = 4096             // in the process; 1.4 KiB each

@@ -1,6 +1,9 @@
 package aead
 
-import "io"
+import (
+	"io"
+	"math"
+)
 
 // Writer seals a stream: plaintext written to it goes to the underlying writer in
 // encrypted segments. A Writer is for one goroutine; it keeps at most a few segments in memory.
@@ -46,7 +49,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 			w.add(p[:took])
 			p = p[took:]
 			if len(p) > 0 { // and so the pending segment is not the last
-				w.fail(w.sealPending(false))
+				w.end(w.sealPending(false))
 			}
 		} else {
 			p = w.sealMany(p)
@@ -60,17 +63,19 @@ func (w *Writer) Write(p []byte) (int, error) {
 
 // sealMany seals the full segments of p that others follow, straight from p, and returns the rest.
 func (w *Writer) sealMany(p []byte) []byte {
-	alone := uint64(1<<64 - 1)
+	alone := uint64(math.MaxUint64)
 	if len(p) >= serialBytes {
 		alone = 0
 	}
-	w.fail(w.run(steps{
-		next: func(seg *segment) error {
-			if len(p) <= w.plain() {
+	w.end(w.run(steps{
+		next: func(b *batch) error {
+			full := min(w.group, (len(p)-1)/w.plain()) * w.plain()
+			if full == 0 {
 				return io.EOF
 			}
-			seg.in, p = p[:w.plain()], p[w.plain():]
-			return w.checkLength()
+			in := p[:full]
+			p = p[full:]
+			return w.take(b, in, false)
 		},
 		work: w.seal,
 		emit: w.emit,
@@ -81,14 +86,25 @@ func (w *Writer) sealMany(p []byte) []byte {
 // ReadFrom seals all that src has and returns how many bytes that was. It ends at io.EOF; any other error of
 // src or of the underlying writer is sticky, so that Close can't finish a stream cut short. It uses all
 // workers; src and the underlying writer are called on the caller's goroutine only.
-func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
+func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	start := int64(w.index)*int64(w.plain()) + int64(len(w.pending))
-	err := w.run(steps{next: w.fetch(src), work: w.seal, emit: w.emit}, w.alone())
-	w.fail(err)
-	return int64(w.index)*int64(w.plain()) + int64(len(w.pending)) - start, w.err
+	counted := &countingReader{r: src}
+	w.end(w.run(steps{next: w.from(counted), work: w.seal, emit: w.emit}, w.alone()))
+	return counted.n, w.err
+}
+
+// countingReader counts what it reads.
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // Close seals the last segment and ends the stream; it does not close the underlying writer. After an
@@ -100,13 +116,12 @@ func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	w.fail(w.sealPending(true))
-	err := w.err
-	if err == nil {
-		w.closed = true
-		w.fail(ErrClosed)
+	if w.end(w.sealPending(true)); w.err != nil {
+		return w.err
 	}
-	return err
+	w.closed = true
+	w.fail(ErrClosed)
+	return nil
 }
 
 // Abort ends the Writer without sealing the last segment: what was written opens
@@ -115,31 +130,23 @@ func (w *Writer) Abort() { w.fail(ErrClosed) }
 
 // sealPending seals what is pending as one segment.
 func (w *Writer) sealPending(last bool) error {
-	seg := w.segment(0)
-	err := w.step(func(seg *segment) error {
-		seg.in, seg.last = w.pending, last
-		return w.checkLength()
-	}, seg)
-	if err == nil {
-		err = w.seal(seg)
-	}
-	if err == nil {
-		err = w.emit(seg)
-	}
+	err := w.one(steps{
+		next: func(b *batch) error { return w.take(b, w.pending, last) },
+		work: w.seal,
+		emit: w.emit,
+	})
 	w.pending = w.pending[:0]
 	return err
 }
 
-func (w *Writer) emit(seg *segment) error {
-	_, err := writeAll(w.w, seg.out)
+func (w *Writer) emit(b []byte) error {
+	_, err := writeAll(w.w, b)
 	return err
 }
 
-// fail keeps the first error that is one, and then wipes what is left of the plaintext.
-func (w *Writer) fail(err error) {
-	if err == nil || err == io.EOF || w.err != nil {
-		return
+// end makes an error sticky; io.EOF is none.
+func (w *Writer) end(err error) {
+	if err != io.EOF {
+		w.fail(err)
 	}
-	w.err = err
-	w.wipe()
 }

@@ -1,0 +1,29 @@
+package envelope
+
+import (
+	"fmt"
+
+	"github.com/holdfast-go/holdfast/kms"
+)
+
+// Info is what a message's header says to anyone. None of it is authenticated: use it to find
+// out what a message is, never to decide whether to trust it.
+type Info struct {
+	HeaderSize int           // bytes before the body
+	Spare      int           // of them, how many a longer wrapped key may take
+	Context    kms.Context   // the context that it claims
+	Wrapped    []kms.Wrapped // the wrapped data keys, one for each recipient
+}
+
+// Inspect reads a header without any key. Bytes may follow the header. Errors: [ErrFormat], [ErrTruncated].
+func Inspect(header []byte) (Info, error) {
+	h, err := parseHeader(header)
+	if err != nil {
+		return Info{}, err
+	}
+	ec, err := kms.ParseContext(h.context)
+	if err != nil {
+		return Info{}, fmt.Errorf("envelope: %w", err)
+	}
+	return Info{HeaderSize: h.size, Spare: h.spare, Context: ec, Wrapped: []kms.Wrapped{h.wrapped}}, nil
+}

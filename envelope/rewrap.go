@@ -1,0 +1,32 @@
+package envelope
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holdfast-go/holdfast/internal/reserved"
+	"github.com/holdfast-go/holdfast/kms"
+)
+
+// RewrapHeader returns a header of the same length whose data key is wrapped anew, under the current version of the
+// Sealer's key; the body stays as it is. header must be a whole header and nothing more. It makes two calls to the KMS. It fails with
+// [ErrTooLarge], and a text that says what is needed, when the new header does not fit, and as
+// [Sealer.Open] does.
+//
+// To move to another KMS key, make the Sealer with kms.Rolling(new, old). Rewrapping is not revocation: who could open the old header may
+// have kept the data key. To revoke, seal the data again.
+func (s *Sealer) RewrapHeader(ctx context.Context, header []byte, ec kms.Context) ([]byte, error) {
+	h, d, err := openHeader(ctx, s.key, header, ec)
+	if err != nil {
+		return nil, err
+	}
+	defer d.clear()
+	if len(header) != h.size {
+		return nil, malformed("bytes follow the header: give RewrapHeader the header alone")
+	}
+	w, err := s.key.Wrap(reserved.Allow(ctx), d.key[:], kmsContext(ec))
+	if err != nil {
+		return nil, fmt.Errorf("envelope: wrap data key: %w", err)
+	}
+	return buildHeader(&d.key, h.context, w, h.size, 0, 0)
+}

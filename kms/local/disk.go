@@ -1,0 +1,178 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/holdfast-go/holdfast/kms"
+)
+
+const (
+	fileMode  = 0o600
+	lockRetry = 10 * time.Millisecond
+)
+
+// readFile reads and checks the key file at path. Clear what it returns.
+func readFile(path string) (*contents, error) {
+	// Before opening it, which would wait for a writer if it were a pipe.
+	info, err := os.Stat(path)
+	if err == nil {
+		err = checkFile(path, info)
+	}
+	if err != nil {
+		return nil, diskError(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, diskError(err)
+	}
+	defer f.Close()
+	if info, err = f.Stat(); err == nil {
+		err = checkFile(path, info)
+	}
+	if err != nil {
+		return nil, diskError(err)
+	}
+	b := make([]byte, info.Size())
+	defer clear(b)
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, diskError(err)
+	}
+	return parse(b)
+}
+
+func checkFile(path string, info fs.FileInfo) error {
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%w: %q is not a regular file", kms.ErrInvalid, path)
+	case runtime.GOOS != "windows" && info.Mode().Perm()&^fileMode != 0:
+		return fmt.Errorf("%w: the key file's mode is %04o: run chmod 600 %q", kms.ErrInvalid, info.Mode().Perm(), path)
+	case info.Size() > maxFile:
+		return fmt.Errorf("%w: over 1 MiB, which no key file is", kms.ErrInvalid)
+	}
+	return nil
+}
+
+// lockFile takes the lock that all writers of path take. They are other processes, or other
+// Files of this one.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	l := flock.New(path+".lock", flock.SetPermissions(fileMode))
+	ok, err := l.TryLockContext(ctx, lockRetry)
+	if err != nil {
+		return nil, diskError(fmt.Errorf("lock: %w", err))
+	}
+	if !ok {
+		return nil, fmt.Errorf("%w: the lock is taken", kms.ErrUnavailable)
+	}
+	return func() { l.Close() }, nil
+}
+
+// writeFile replaces the key file at path, durably. Call it under the lock. When it fails the
+// old or the new file is there. With shred it then overwrites the old one's bytes.
+func writeFile(path string, c *contents, shred bool) (err error) {
+	b, err := c.encode()
+	if err != nil {
+		return err
+	}
+	defer clear(b)
+	dir, name := filepath.Split(path)
+	fresh := filepath.Join(dir, "."+name+".holdfast-new")
+	discard(fresh) // of a writer that was killed
+	defer func() {
+		if err != nil {
+			discard(fresh)
+			err = diskError(err)
+		}
+	}()
+	if err := writeNew(fresh, b); err != nil {
+		return err
+	}
+	// Opened now, since it has no name later, and overwritten later, since until the tombstone is in
+	// its place a crash must not cost the key. Windows does not replace open files.
+	var old *os.File
+	if shred && runtime.GOOS != "windows" {
+		if old, err = os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+			defer old.Close()
+		}
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return err
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	if old != nil {
+		overwrite(old)
+	}
+	return nil
+}
+
+func writeNew(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncDir makes a rename in dir durable.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // it can't sync directories
+	}
+	d, err := os.Open(filepath.Clean(dir))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// discard removes a file that may hold keys and overwrites it first, as well
+// as that can be done.
+func discard(path string) {
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	if f, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+		overwrite(f)
+		f.Close()
+	}
+	os.Remove(path)
+}
+
+func overwrite(f *os.File) {
+	if info, err := f.Stat(); err == nil && info.Size() <= maxFile {
+		f.WriteAt(make([]byte, info.Size()), 0)
+		f.Sync()
+	}
+}
+
+// diskError sorts err into the sentinels of kms and keeps it as the cause.
+func diskError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kms.ErrInvalid), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %w", kms.ErrNotFound, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w", kms.ErrAccessDenied, err)
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w: %w", kms.ErrInvalid, err)
+	}
+	return fmt.Errorf("%w: %w", kms.ErrUnavailable, err)
+}

@@ -1,0 +1,66 @@
+package kms
+
+import (
+	"context"
+	"fmt"
+)
+
+// Rolling returns a Key that wraps under current, and unwraps under whichever of its keys has exactly the
+// Ref of what it is given: never by trial. It is how to move from one KMS key or provider to another.
+// [Key.Stale] finds what is not yet under current; a new version of the same key needs no Rolling.
+//
+// Ref, Describe, Rotate and Check are current's; Destroy is ErrUnsupported, so
+// that nobody destroys the wrong one. Each key keeps its own Options. Closing the Rolling key does not
+// close the others: close them after it. Rolling fails with [ErrInvalid] when a
+// key is nil or given twice.
+func Rolling(current *Key, previous ...*Key) (*Key, error) {
+	r := &rolling{}
+	for i, k := range append([]*Key{current}, previous...) {
+		if k == nil || k.driver == nil {
+			return nil, &Error{Op: "rolling", Err: fmt.Errorf("%w: key %d is nil or zero", ErrInvalid, i)}
+		}
+		for _, other := range r.keys {
+			if other.owns(k.ref) || k.owns(other.ref) {
+				return nil, &Error{Op: "rolling", Err: fmt.Errorf("%w: key %d, %s, is given twice", ErrInvalid, i, k.ref)}
+			}
+		}
+		r.keys = append(r.keys, k)
+	}
+	return newKey(r, 0), nil
+}
+
+// rolling is the Driver of a Rolling key: the current key, then the previous ones.
+type rolling struct{ keys []*Key }
+
+func (r *rolling) Ref() Ref { return r.keys[0].ref }
+
+func (r *rolling) Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapped, error) {
+	return r.keys[0].Wrap(ctx, plaintext, ec)
+}
+
+func (r *rolling) Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, error) {
+	k := r.find(w.Ref)
+	if k == nil {
+		return nil, ErrNotFound
+	}
+	return k.Unwrap(ctx, w, ec)
+}
+
+func (r *rolling) Describe(ctx context.Context) (Info, error) { return r.keys[0].Describe(ctx) }
+
+func (r *rolling) Rotate(ctx context.Context) error { return r.keys[0].Rotate(ctx) }
+
+func (r *rolling) Close() error { return nil } // the members are their owners' to close
+
+func (r *rolling) owns(ref Ref) bool { return r.find(ref) != nil }
+
+func (r *rolling) stale(w Wrapped) bool { return r.keys[0].Stale(w) }
+
+func (r *rolling) find(ref Ref) *Key {
+	for _, k := range r.keys {
+		if k.owns(ref) {
+			return k
+		}
+	}
+	return nil
+}
