@@ -37,7 +37,11 @@ type place struct {
 // again tells whether a record with this prefix was the last one opened here too.
 func (p *place) again(prefix [prefixSize]byte) bool {
 	start := binary.BigEndian.Uint64(prefix[:])
-	return p.seen.Swap(start) == start
+	if p.seen.Load() == start {
+		return true
+	}
+	p.seen.Store(start)
+	return false
 }
 
 const (

@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -63,29 +63,35 @@ func nanos(ns float64) string {
 
 func allocs(f func()) string { return fmt.Sprintf("%.0f", testing.AllocsPerRun(3, f)) }
 
-// both runs f on two cores at once and returns the time of a call seen from outside,
-// with its ratio to the same on one.
-func both(name string, f func() func()) result {
-	one := f()
-	n := calibrate(one)
-	workers := []func(){f(), f()}
-	var ratios []float64
-	for range turns {
-		alone := perCall(one, n)
-		done := make(chan struct{})
-		start := time.Now()
-		for _, w := range workers {
-			go func() {
-				for range n {
-					w()
-				}
-				done <- struct{}{}
-			}()
-		}
-		<-done
-		<-done
-		ratios = append(ratios, float64(time.Since(start))/float64(2*n)/alone)
+// onTwo returns the time of a call when two cores make n each, as a share of the time of a call when one does.
+func onTwo(one, other func(), n int) float64 {
+	alone := perCall(one, n)
+	var wg sync.WaitGroup
+	start := time.Now()
+	for _, f := range []func(){one, other} {
+		wg.Go(func() {
+			for range n {
+				f()
+			}
+		})
 	}
-	m := median(ratios)
-	return result{name: name, value: m, unit: "x", detail: fmt.Sprintf("%.2f times the throughput of one core, GOMAXPROCS %d", 1/m, runtime.GOMAXPROCS(0))}
+	wg.Wait()
+	return float64(time.Since(start)) / float64(2*n) / alone
+}
+
+// both tells how subject gains from a second core. Each function returns a call for one goroutine. Where the
+// primitive, which shares nothing, gains less than twice, the machine lacks that much of a core, and the
+// figure leaves it out: 0.5 is a full second core.
+func both(name string, subject, primitive func() func()) result {
+	a, b, x, y := subject(), subject(), primitive(), primitive()
+	n, m := calibrate(a), calibrate(x)
+	var shares, raw, corrected []float64
+	for range turns {
+		s, r := onTwo(a, b, n), onTwo(x, y, m)
+		shares, raw, corrected = append(shares, s), append(raw, r), append(corrected, s/(2*r))
+	}
+	return result{
+		name: name, value: median(corrected), unit: "x",
+		detail: fmt.Sprintf("%.2f times the throughput of one core; the primitive %.2f", 1/median(shares), 1/median(raw)),
+	}
 }

@@ -7,7 +7,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/fips140"
-	"crypto/subtle"
+	"encoding/binary"
 )
 
 const (
@@ -48,12 +48,13 @@ func New(key []byte) *Key {
 // same. scratch is overwritten and cleared; with it, expanding the schedule is all that allocates:
 // twice, 1.3 KiB.
 func (k *Key) Subkey(prefix [PrefixSize]byte, scratch *[KeySize]byte) cipher.AEAD {
-	*scratch = [KeySize]byte{}
-	for i := range 2 {
+	// Each block is u16 counter || 'X' || 00 || prefix, xored with K1: SP 800-108 with CMAC.
+	high := binary.BigEndian.Uint64(k.k1[:]) ^ 'X'<<40 ^ uint64(binary.BigEndian.Uint32(prefix[:]))
+	low := binary.BigEndian.Uint64(k.k1[8:]) ^ binary.BigEndian.Uint64(prefix[4:])
+	for i := range uint64(2) {
 		b := scratch[i*aes.BlockSize:][:aes.BlockSize]
-		b[1], b[2] = byte(i+1), 'X' // SP 800-108 counter (16 bits), label, 00
-		copy(b[4:], prefix[:])
-		subtle.XORBytes(b, b, k.k1[:])
+		binary.BigEndian.PutUint64(b, high^(i+1)<<48)
+		binary.BigEndian.PutUint64(b[8:], low)
 		k.encrypt(b)
 	}
 	block, err := aes.NewCipher(scratch[:])

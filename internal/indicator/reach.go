@@ -1,0 +1,18 @@
+//go:build fipsindicator
+
+package indicator
+
+import _ "unsafe" // for linkname
+
+// The states of the indicator, as in crypto/internal/fips140.
+const (
+	unset = iota
+	notApproved
+	approved
+)
+
+//go:linkname get crypto/internal/fips140.getIndicator
+func get() uint8
+
+//go:linkname set crypto/internal/fips140.setIndicator
+func set(uint8)

@@ -1,0 +1,3 @@
+//go:build fipsindicator
+
+// Empty: it lets reach.go declare functions without a body.
