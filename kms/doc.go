@@ -4,14 +4,8 @@
 //
 // # Choosing a provider
 //
-// [Key] works the same over each of them:
-//
-//   - kms/local keeps the key in a file on this machine. For development, tests, edge devices and
-//     single servers. Free, no network; as safe as the file is. Back it up.
-//   - kms/awskms keeps it in AWS KMS, which never gives it out, logs each use and can revoke it
-//     within minutes. A call takes some milliseconds and is billed: package envelope makes
-//     few of them.
-//   - kms/hpke wraps to a public key: the machine that seals can't open. No network.
+// [Key] works the same over every provider. kms/local keeps the key in a file on this machine: for development, tests, edge devices and
+// single servers. It is free, needs no network, and is as safe as the file is. Back it up. Any other KMS takes a [Driver].
 //
 // [Rolling] moves from one key or provider to another while both are in use. [Openers] chooses one by URI.
 //

@@ -200,26 +200,25 @@ func TestCloseWaitsForCalls(t *testing.T) {
 		s.close = func() error { return io.ErrUnexpectedEOF }
 		k, err := kms.NewKey(s, nil)
 		require.NoError(t, err)
-		errs := make(chan error, 3)
+		wrapped, closed := make(chan error, 1), make(chan error, 1)
 		go func() {
 			_, err := k.Wrap(t.Context(), []byte("secret"), nil)
-			errs <- err
+			wrapped <- err
 		}()
 		synctest.Wait()
 		start := time.Now()
-		go func() { errs <- k.Close() }()
+		go func() { closed <- k.Close() }()
 		synctest.Wait()
 
 		_, err = k.Wrap(t.Context(), []byte("secret"), nil) // neither waits nor is let in
 		requireOnly(t, err, kms.ErrClosed)
 		require.Zero(t, time.Since(start))
 
-		first := k.Close()
+		err = <-closed
 		require.Equal(t, time.Second, time.Since(start))
-		require.NoError(t, <-errs, "the call in flight")
-		require.ErrorIs(t, first, io.ErrUnexpectedEOF)
-		require.Equal(t, first, <-errs)
-		require.Equal(t, first, k.Close())
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.NoError(t, <-wrapped, "the call in flight")
+		require.Equal(t, err, k.Close())
 		require.Equal(t, 1, s.closed)
 		_, err = k.Unwrap(t.Context(), kms.Wrapped{Ref: s.ref, Blob: []byte{1}}, nil)
 		requireOnly(t, err, kms.ErrClosed)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/holdfast-go/holdfast/internal/durable"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -42,7 +43,7 @@ func (d *driver) update(ctx context.Context, change func(*contents) (bool, error
 		return err
 	}
 	if !changed { // it was done before, perhaps by a call that failed to make it durable
-		return diskError(syncDir(filepath.Dir(d.path)))
+		return diskError(durable.SyncDir(filepath.Dir(d.path)))
 	}
 	if err := writeFile(d.path, c, c.State == destroyed); err != nil {
 		return err
