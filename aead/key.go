@@ -107,6 +107,9 @@ func (k *Key) Commitment() [32]byte {
 // destroyable on its own should be a random key instead. FORMAT.md section 1 defines it,
 // with "app/" put before label.
 func (k *Key) Derive(label string, info ...[]byte) *Key {
+	if label == "" {
+		panic("aead: the label of Derive is empty")
+	}
 	s := k.secret()
 	defer s.use()()
 	b := derive.Key(&s.bytes, "app/"+label, info...)

@@ -130,12 +130,10 @@ func (r *Reader) next(b *batch) error {
 	switch {
 	case r.last && size < n:
 		r.held = errTrailing
-	case err == io.EOF && r.last:
-		r.held = io.EOF
+	case err != nil && (r.last || err != io.EOF):
+		r.held = err
 	case err == io.EOF && r.held == nil:
 		r.held = ErrTruncated
-	case err != nil && err != io.EOF && !r.last:
-		r.held = err
 	}
 	if size == 0 {
 		return r.held

@@ -1,6 +1,7 @@
 package aead
 
 import (
+	"errors"
 	"io"
 
 	"github.com/holdfast-go/holdfast/internal/floe"
@@ -96,6 +97,16 @@ func (s *sealer) add(b []byte) {
 	}
 	s.pending = append(s.pending, b...)
 }
+
+// do runs f. Should a source or sink panic in it, the stream can't be finished any more.
+func (s *sealer) do(f func() error) error {
+	s.err = errPanicked
+	err := f()
+	s.err = nil
+	return err
+}
+
+var errPanicked = errors.New("aead: the source or sink panicked")
 
 // fail keeps the first error and then wipes what is left of the plaintext.
 func (s *sealer) fail(err error) {

@@ -10,10 +10,10 @@ import (
 // SealReader is for one goroutine.
 type SealReader struct {
 	sealer
-	src    io.Reader
-	prefix int    // bytes put before the stream
-	rest   []byte // sealed and not yet read
-	last   bool   // the last segment is sealed
+	full   func(*batch) error // the next step for full segments
+	last   bool               // the last segment was fetched
+	prefix int                // bytes put before the stream
+	rest   []byte             // sealed and not yet read
 }
 
 // NewSealReader starts a stream of src's bytes under k. Readers need the same additionalData. It
@@ -23,7 +23,9 @@ func NewSealReader(src io.Reader, k *Key, additionalData []byte, o *StreamOption
 	if err != nil {
 		return nil, err
 	}
-	return &SealReader{sealer: s, src: src, rest: header[:]}, nil
+	r := &SealReader{sealer: s, rest: header[:]}
+	r.full = r.from(src)
+	return r, nil
 }
 
 // Prepend puts a copy of b before what is read next, for a format that starts with a header of its own.
@@ -50,10 +52,12 @@ func (r *SealReader) Read(p []byte) (int, error) {
 	}
 	if len(r.rest) == 0 {
 		if r.err == nil {
-			r.fail(r.one(steps{
-				next: r.next(),
-				work: r.seal,
-				emit: func(b []byte) error { r.rest = b; return nil },
+			r.fail(r.do(func() error {
+				return r.one(steps{
+					next: r.next,
+					work: r.seal,
+					emit: func(b []byte) error { r.rest = b; return nil },
+				})
 			}))
 		}
 		if len(r.rest) == 0 {
@@ -83,7 +87,7 @@ func (r *SealReader) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}
 	if r.err == nil {
-		r.fail(r.run(steps{next: r.next(), work: r.seal, emit: emit}, r.alone()))
+		r.fail(r.do(func() error { return r.run(steps{next: r.next, work: r.seal, emit: emit}, r.alone()) }))
 	}
 	if r.err == io.EOF {
 		return n, nil
@@ -91,18 +95,15 @@ func (r *SealReader) WriteTo(w io.Writer) (n int64, err error) {
 	return n, r.err
 }
 
-// next returns the step that fetches segments, the last one included.
-func (r *SealReader) next() func(*batch) error {
-	from := r.from(r.src)
-	return func(b *batch) error {
-		if r.last {
-			return io.EOF
-		}
-		err := from(b)
-		if err == io.EOF {
-			r.last = true
-			return r.take(b, r.pending, true)
-		}
-		return err
+// next is the step that fetches segments, the last one included.
+func (r *SealReader) next(b *batch) error {
+	if r.last {
+		return io.EOF
 	}
+	err := r.full(b)
+	if err == io.EOF {
+		r.last = true
+		return r.take(b, r.pending, true)
+	}
+	return err
 }

@@ -67,7 +67,7 @@ func (w *Writer) sealMany(p []byte) []byte {
 	if len(p) >= serialBytes {
 		alone = 0
 	}
-	w.end(w.run(steps{
+	all := steps{
 		next: func(b *batch) error {
 			full := min(w.group, (len(p)-1)/w.plain()) * w.plain()
 			if full == 0 {
@@ -79,7 +79,8 @@ func (w *Writer) sealMany(p []byte) []byte {
 		},
 		work: w.seal,
 		emit: w.emit,
-	}, alone))
+	}
+	w.end(w.do(func() error { return w.run(all, alone) }))
 	return p
 }
 
@@ -91,7 +92,8 @@ func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
 		return 0, w.err
 	}
 	counted := &countingReader{r: src}
-	w.end(w.run(steps{next: w.from(counted), work: w.seal, emit: w.emit}, w.alone()))
+	all := steps{next: w.from(counted), work: w.seal, emit: w.emit}
+	w.end(w.do(func() error { return w.run(all, w.alone()) }))
 	return counted.n, w.err
 }
 
@@ -130,10 +132,12 @@ func (w *Writer) Abort() { w.fail(ErrClosed) }
 
 // sealPending seals what is pending as one segment.
 func (w *Writer) sealPending(last bool) error {
-	err := w.one(steps{
-		next: func(b *batch) error { return w.take(b, w.pending, last) },
-		work: w.seal,
-		emit: w.emit,
+	err := w.do(func() error {
+		return w.one(steps{
+			next: func(b *batch) error { return w.take(b, w.pending, last) },
+			work: w.seal,
+			emit: w.emit,
+		})
 	})
 	w.pending = w.pending[:0]
 	return err

@@ -332,6 +332,7 @@ async function main([command, ...args]) {
   if (!name || more.length > 0) throw new TypeError('exactly one key is needed');
   const key = await readKey(name, values[name]);
   const keys = { [name.startsWith('data') ? 'dataKey' : 'localKey']: key };
+  if (values.aad !== undefined && values['aad-hex'] !== undefined) throw new TypeError('give --aad or --aad-hex, not both');
   const aad = values.aad === undefined ? hex(values['aad-hex']) : Buffer.from(values.aad);
   const limits = { maxSegment: Number(values['max-segment'] ?? 16 << 20) };
   const plaintext = {
