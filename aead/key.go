@@ -73,7 +73,7 @@ func newKey(b *[KeySize]byte) *Key {
 
 // secret returns what k holds and panics for the zero Key.
 func (k *Key) secret() *secret {
-	if k.get == nil {
+	if k == nil || k.get == nil {
 		panic("aead: zero Key: use NewKey or ParseKey")
 	}
 	return k.get()

@@ -1,6 +1,9 @@
 package aead
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"sync"
 
 	"github.com/holdfast-go/holdfast/internal/floe"
@@ -27,7 +30,29 @@ type pipeline struct {
 	index   uint64   // of the next segment
 	group   int      // how many segments next may put in a batch
 	ring    []*batch // reused
+	err     error    // sticky
 }
+
+// failed returns the sticky error, or the zero value's.
+func (p *pipeline) failed(name string) error {
+	if p.stream == nil {
+		return fmt.Errorf("aead: zero %[1]s: use New%[1]s", name)
+	}
+	return p.err
+}
+
+// Format prints no more than that this is a stream, for every verb: there is plaintext in the buffers.
+func (p pipeline) Format(f fmt.State, _ rune) { io.WriteString(f, "aead stream") }
+
+// do runs f. Should a source or sink panic in it, the stream ends there, also for a caller that recovers.
+func (p *pipeline) do(f func() error) error {
+	p.err = errPanicked
+	err := f()
+	p.err = nil
+	return err
+}
+
+var errPanicked = errors.New("aead: the source or sink panicked")
 
 func newPipeline(s *floe.Stream, workers int) pipeline {
 	return pipeline{stream: s, workers: workers, group: 1}
@@ -42,6 +67,7 @@ type steps struct {
 
 const (
 	serialBytes = 4 << 20   // where a second core begins to pay for itself
+	maxInFlight = 64 << 20  // bytes of batches, beyond two
 	batchBytes  = 256 << 10 // what a worker takes at once: waking one costs as much as sealing some 30 KiB
 )
 
@@ -90,7 +116,8 @@ func (p *pipeline) finish(emit func([]byte) error, b *batch) error {
 // parallel is run on several cores. The caller reads and writes, and works itself
 // whenever there is neither to do.
 func (p *pipeline) parallel(s steps) error {
-	depth := 2 * p.workers // in flight: enough that no worker waits while the caller reads and writes
+	// In flight: enough that no worker waits while the caller reads and writes, in bounded memory.
+	depth := max(2, min(2*p.workers, maxInFlight/(p.group*p.stream.SegmentSize)))
 	queue := make(chan *batch, depth)
 	var workers sync.WaitGroup
 	defer workers.Wait()

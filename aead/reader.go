@@ -3,8 +3,10 @@ package aead
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/holdfast-go/holdfast/internal/floe"
+	"github.com/holdfast-go/holdfast/internal/whole"
 )
 
 // Reader opens a stream. It releases authenticated bytes only, in order, and reports at the end
@@ -16,7 +18,6 @@ type Reader struct {
 	rest []byte // opened and not yet read
 	last bool   // the last segment was fetched
 	held error  // what comes after the segments fetched so far, once that is known
-	err  error  // sticky
 }
 
 // NewReader reads a stream's header from r and checks k and additionalData against it. Errors: [ErrOpen] for
@@ -28,7 +29,7 @@ func NewReader(r io.Reader, k *Key, additionalData []byte, o *StreamOptions) (*R
 		return nil, err
 	}
 	var header [floe.HeaderSize]byte
-	if _, err := readFull(r, header[:]); err == io.EOF {
+	if _, err := whole.Read(r, header[:]); err == io.EOF {
 		return nil, ErrTruncated
 	} else if err != nil {
 		return nil, err
@@ -55,22 +56,16 @@ func (r *Reader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for len(r.rest) == 0 {
-		if r.err != nil {
-			return 0, r.err
+		if err := r.failed("Reader"); err != nil {
+			return 0, err
 		}
-		b := r.batch(0)
-		if err := r.fetch(r.next, b); err != nil {
-			return 0, r.end(err)
-		}
-		if len(b.in)-floe.Overhead > len(p) {
-			r.end(r.open(b))
-			r.rest = b.out
-			continue
-		}
-		out, err := r.openInto(p[:0], b)
-		r.end(err)
-		if len(out) > 0 {
-			return len(out), nil
+		n := 0
+		r.end(r.do(func() (err error) {
+			n, err = r.readSegment(p)
+			return err
+		}))
+		if n > 0 {
+			return n, nil
 		}
 	}
 	n := copy(p, r.rest)
@@ -78,29 +73,45 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// readSegment opens the next segment, into p if it has room for it, or else into rest.
+func (r *Reader) readSegment(p []byte) (int, error) {
+	b := r.batch(0)
+	if err := r.fetch(r.next, b); err != nil {
+		return 0, err
+	}
+	if len(b.in)-floe.Overhead > len(p) {
+		err := r.open(b)
+		r.rest = b.out
+		return 0, err
+	}
+	out, err := r.openInto(p[:0], b)
+	return len(out), err
+}
+
 // WriteTo writes the rest of the plaintext to w and returns how many bytes that was. It uses all workers;
 // the source and w are called on the caller's goroutine only. Errors are those of Read and
 // of w, and sticky: what was opened and not written is lost with them.
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 	emit := func(b []byte) error {
-		m, err := writeAll(w, b)
+		m, err := whole.Write(w, b)
 		n += int64(m)
 		return err
 	}
 	if len(r.rest) > 0 {
 		rest := r.rest
 		r.rest = nil
-		if err := emit(rest); err != nil {
-			return n, r.end(err)
+		if err := r.end(r.do(func() error { return emit(rest) })); err != nil {
+			return n, err
 		}
 	}
-	if r.err == nil {
-		r.end(r.run(steps{next: r.next, work: r.open, emit: emit}, r.alone()))
+	if r.failed("Reader") == nil {
+		all := steps{next: r.next, work: r.open, emit: emit}
+		r.end(r.do(func() error { return r.run(all, r.alone()) }))
 	}
 	if r.err == io.EOF {
 		return n, nil
 	}
-	return n, r.err
+	return n, r.failed("Reader")
 }
 
 // next is the step that reads segments.
@@ -111,9 +122,8 @@ func (r *Reader) next(b *batch) error {
 	if r.held != nil {
 		return r.held
 	}
-	in := room(&b.inBuf, r.group*r.stream.SegmentSize)
-	n, err := readFull(r.r, in)
-	in = in[:n]
+	in, err := r.read(b)
+	n := len(in)
 	size := 0
 	for r.held == nil && (size < n || n == 0) {
 		segment, last, frameErr := r.stream.Frame(in[size:])
@@ -142,11 +152,27 @@ func (r *Reader) next(b *batch) error {
 	return nil
 }
 
+// read fills a batch's buffer. The first time it grows the buffer with what comes, so that a header alone
+// takes no memory, whatever segments it claims.
+func (r *Reader) read(b *batch) (in []byte, err error) {
+	const smallest = 4 << 10 // bytes
+	want := r.group * r.stream.SegmentSize
+	for n := 0; ; {
+		in = slices.Grow(b.inBuf[:n], min(want, max(smallest, 2*n))-n)
+		b.inBuf = in
+		m, err := whole.Read(r.r, in[n:min(want, cap(in))])
+		n += m
+		if err != nil || n == want {
+			return in[:n], err
+		}
+	}
+}
+
 var errTrailing = fmt.Errorf("%w: bytes after the end", ErrFormat)
 
 // checkEnd returns io.EOF when nothing follows the last segment.
 func (r *Reader) checkEnd() error {
-	_, err := readFull(r.r, make([]byte, 1))
+	_, err := whole.Read(r.r, make([]byte, 1))
 	if err == nil {
 		return errTrailing
 	}

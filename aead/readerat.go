@@ -2,6 +2,7 @@ package aead
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 
@@ -62,12 +63,18 @@ func NewReaderAt(r io.ReaderAt, size int64, k *Key, additionalData []byte, o *St
 	return a, nil
 }
 
+// Format prints no more than that this is a stream, for every verb: there is plaintext in the buffers.
+func (a *ReaderAt) Format(f fmt.State, _ rune) { io.WriteString(f, "aead stream") }
+
 // Size returns the size of the plaintext in bytes. It is authenticated.
 func (a *ReaderAt) Size() int64 { return a.size }
 
 // ReadAt reads plaintext from offset on, as io.ReaderAt has it: fewer bytes than len(p) come with an
 // error, io.EOF at the end. Errors: [ErrOpen] for a segment that is not authentic, and those of the source.
 func (a *ReaderAt) ReadAt(p []byte, offset int64) (n int, err error) {
+	if a.stream == nil {
+		return 0, errors.New("aead: zero ReaderAt: use NewReaderAt")
+	}
 	if offset < 0 {
 		return 0, errors.New("aead: negative offset")
 	}

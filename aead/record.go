@@ -33,6 +33,9 @@ func (k *Key) Seal(dst, plaintext, additionalData []byte) []byte {
 		panic("aead: record over 64 GiB: use a stream")
 	}
 	s := k.secret()
+	t := tickets.Get().(*ticket)
+	units := 1 + uint64(len(plaintext))>>unitSize
+	l, count := s.enter(t, units)
 	ret := slices.Grow(dst, len(plaintext)+Overhead)[:len(dst)+len(plaintext)+Overhead]
 	out := ret[len(dst):]
 	if overlap(out, additionalData) {
@@ -43,9 +46,6 @@ func (k *Key) Seal(dst, plaintext, additionalData []byte) []byte {
 		copy(moved, plaintext)
 		plaintext = moved
 	}
-	t := tickets.Get().(*ticket)
-	units := 1 + uint64(len(plaintext))>>unitSize
-	l, count := s.enter(t, units)
 	sub := l.sealing.p.Load()
 	if sub == nil || uint32(count>>32)-sub.start > maxUnits {
 		sub = s.renewSealing(l, units, t)
@@ -84,6 +84,8 @@ func (k *Key) Open(dst, sealed, additionalData []byte) ([]byte, error) {
 	if n < 0 || uint64(n) > maxRecord {
 		return nil, ErrOpen
 	}
+	t := tickets.Get().(*ticket)
+	l, _ := s.enter(t, 0)
 	prefix, body := [prefixSize]byte(sealed), sealed[prefixSize:]
 	ret := slices.Grow(dst, n)[:len(dst)+n]
 	out := ret[len(dst):]
@@ -98,8 +100,6 @@ func (k *Key) Open(dst, sealed, additionalData []byte) ([]byte, error) {
 			body = bytes.Clone(body)
 		}
 	}
-	t := tickets.Get().(*ticket)
-	l, _ := s.enter(t, 0)
 	place := &s.opening[prefix[0]%openingSlots]
 	sub := place.kept.p.Load()
 	if sub == nil || sub.prefix != prefix {

@@ -1,10 +1,10 @@
 package aead
 
 import (
-	"errors"
 	"io"
 
 	"github.com/holdfast-go/holdfast/internal/floe"
+	"github.com/holdfast-go/holdfast/internal/whole"
 )
 
 // sealer is what Writer and SealReader share: plaintext in, encrypted segments out.
@@ -13,7 +13,6 @@ type sealer struct {
 	// pending is plaintext that is not sealed yet, at most a segment's: whether
 	// a segment is the last one shows only when more follows.
 	pending []byte
-	err     error // sticky
 }
 
 // newSealer starts a stream and returns its header.
@@ -66,7 +65,7 @@ func (s *sealer) from(src io.Reader) func(*batch) error {
 		}
 		in := room(&b.inBuf, s.group*s.plain()+1) // the one byte more tells that another segment follows
 		n := copy(in, s.pending)
-		m, err := readFull(src, in[n:])
+		m, err := whole.Read(src, in[n:])
 		if err != nil && err != io.EOF {
 			return err
 		}
@@ -97,16 +96,6 @@ func (s *sealer) add(b []byte) {
 	}
 	s.pending = append(s.pending, b...)
 }
-
-// do runs f. Should a source or sink panic in it, the stream can't be finished any more.
-func (s *sealer) do(f func() error) error {
-	s.err = errPanicked
-	err := f()
-	s.err = nil
-	return err
-}
-
-var errPanicked = errors.New("aead: the source or sink panicked")
 
 // fail keeps the first error and then wipes what is left of the plaintext.
 func (s *sealer) fail(err error) {

@@ -2,7 +2,11 @@ package aead
 
 import (
 	"io"
+	"math"
 	"slices"
+
+	"github.com/holdfast-go/holdfast/internal/prefixed"
+	"github.com/holdfast-go/holdfast/internal/whole"
 )
 
 // SealReader is the pull side of a [Writer]: it reads plaintext from a source and gives the sealed stream
@@ -24,22 +28,22 @@ func NewSealReader(src io.Reader, k *Key, additionalData []byte, o *StreamOption
 		return nil, err
 	}
 	r := &SealReader{sealer: s, rest: header[:]}
+	if p, ok := src.(*prefixed.Source); ok {
+		src, r.rest, r.prefix = p.Reader, slices.Concat(p.Prefix, r.rest), len(p.Prefix)
+	}
 	r.full = r.from(src)
 	return r, nil
 }
 
-// Prepend puts a copy of b before what is read next, for a format that starts with a header of its own.
-func (r *SealReader) Prepend(b []byte) {
-	r.rest = slices.Concat(b, r.rest)
-	r.prefix += len(b)
-}
-
-// Size returns how many bytes all of Read gives for a source of so many, what was prepended included.
+// Size returns how many bytes all of Read gives for a source of so many.
 // Errors are those of [SealedSize].
 func (r *SealReader) Size(plaintext int64) (int64, error) {
 	n, err := SealedSize(plaintext, r.stream.SegmentSize)
 	if err != nil {
 		return 0, err
+	}
+	if n > math.MaxInt64-int64(r.prefix) {
+		return 0, ErrTooLarge
 	}
 	return n + int64(r.prefix), nil
 }
@@ -51,7 +55,7 @@ func (r *SealReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if len(r.rest) == 0 {
-		if r.err == nil {
+		if r.failed("SealReader") == nil {
 			r.fail(r.do(func() error {
 				return r.one(steps{
 					next: r.next,
@@ -61,7 +65,7 @@ func (r *SealReader) Read(p []byte) (int, error) {
 			}))
 		}
 		if len(r.rest) == 0 {
-			return 0, r.err
+			return 0, r.failed("SealReader")
 		}
 	}
 	n := copy(p, r.rest)
@@ -74,25 +78,24 @@ func (r *SealReader) Read(p []byte) (int, error) {
 // sticky: what was taken from the source is lost with it.
 func (r *SealReader) WriteTo(w io.Writer) (n int64, err error) {
 	emit := func(b []byte) error {
-		m, err := writeAll(w, b)
+		m, err := whole.Write(w, b)
 		n += int64(m)
 		return err
 	}
 	if len(r.rest) > 0 {
 		rest := r.rest
 		r.rest = nil
-		if err := emit(rest); err != nil {
-			r.fail(err)
+		if r.fail(r.do(func() error { return emit(rest) })); r.err != nil {
 			return n, r.err
 		}
 	}
-	if r.err == nil {
+	if r.failed("SealReader") == nil {
 		r.fail(r.do(func() error { return r.run(steps{next: r.next, work: r.seal, emit: emit}, r.alone()) }))
 	}
 	if r.err == io.EOF {
 		return n, nil
 	}
-	return n, r.err
+	return n, r.failed("SealReader")
 }
 
 // next is the step that fetches segments, the last one included.

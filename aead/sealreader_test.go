@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/prefixed"
 )
 
-func TestPrepend(t *testing.T) {
+func TestPrefixedSource(t *testing.T) {
 	k, head := NewKey(), []byte("header")
 	for _, n := range []int{0, 33, 5 << 20} {
 		for name, read := range map[string]func(*SealReader) ([]byte, error){
@@ -29,7 +31,8 @@ func TestPrepend(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, plain)
 			b := bytes.Clone(head)
-			r.Prepend(b)
+			r, err = NewSealReader(&prefixed.Source{Reader: bytes.NewReader(pattern(n)), Prefix: b}, k, nil, &StreamOptions{SegmentSize: 4096})
+			require.NoError(t, err)
 			clear(b)
 			size, err := r.Size(int64(n))
 			require.NoError(t, err)

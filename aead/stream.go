@@ -2,7 +2,6 @@ package aead
 
 import (
 	"fmt"
-	"io"
 	"runtime"
 
 	"github.com/holdfast-go/holdfast/internal/floe"
@@ -31,6 +30,12 @@ type StreamOptions struct {
 	// 4 MiB or more: at most 64; 0 means GOMAXPROCS. The first 4 MiB of a copy are one core's in
 	// any case. The bytes are the same for any value.
 	Workers int
+}
+
+// Validate tells what is out of bounds, as every constructor does.
+func (o *StreamOptions) Validate() error {
+	_, err := o.resolve()
+	return err
 }
 
 // resolve returns o with its defaults filled in.
@@ -96,10 +101,10 @@ func PlaintextSize(sealed int64, segment int) (int64, error) {
 
 // countSegments returns the number of segments in a stream of that many bytes.
 func countSegments(sealed int64, segment int) (int64, error) {
-	body, size := sealed-floe.HeaderSize, int64(segment)
-	if body < floe.Overhead {
+	if sealed < floe.HeaderSize+floe.Overhead {
 		return 0, ErrTruncated
 	}
+	body, size := sealed-floe.HeaderSize, int64(segment)
 	full, rest := body/size, body%size
 	switch {
 	case full > floe.MaxSegments || full == floe.MaxSegments && rest > 0:
@@ -110,39 +115,4 @@ func countSegments(sealed int64, segment int) (int64, error) {
 		return 0, ErrTruncated
 	}
 	return full + 1, nil
-}
-
-// readFull fills b from r. It returns io.EOF when r ends before, having read n bytes. Unlike
-// io.ReadFull it tells an end from a source that fails with io.ErrUnexpectedEOF.
-func readFull(r io.Reader, b []byte) (n int, err error) {
-	for idle := 0; n < len(b); {
-		m, err := r.Read(b[n:])
-		if m < 0 || m > len(b)-n {
-			return n, fmt.Errorf("aead: source read %d bytes into room for %d", m, len(b)-n)
-		}
-		n += m
-		if err == io.EOF && n == len(b) {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-		if idle++; m > 0 {
-			idle = 0
-		} else if idle == maxIdleReads {
-			return n, io.ErrNoProgress
-		}
-	}
-	return n, nil
-}
-
-const maxIdleReads = 100 // reads of no byte in a row, as bufio has it
-
-// writeAll writes b to w, all of it or it fails.
-func writeAll(w io.Writer, b []byte) (n int, err error) {
-	n, err = w.Write(b)
-	if err == nil && n != len(b) {
-		err = io.ErrShortWrite
-	}
-	return n, err
 }

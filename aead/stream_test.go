@@ -125,6 +125,7 @@ func TestSizeLimits(t *testing.T) {
 		{"segment negative", SealedSize, 1, -1, true, nil},
 		{"sealed 2^40 segments", PlaintextSize, 74 + 1<<40*40, 40, false, nil},
 		{"sealed a segment more", PlaintextSize, 74 + 1<<40*40 + 32, 40, true, ErrTooLarge},
+		{"sealed the smallest int", PlaintextSize, math.MinInt64, 16 << 20, true, ErrTruncated},
 		{"sealed the largest int", PlaintextSize, math.MaxInt64, 40, true, ErrTooLarge},
 		{"sealed negative", PlaintextSize, -1, 40, true, nil},
 		{"sealed most negative", PlaintextSize, math.MinInt64, 40, true, nil},

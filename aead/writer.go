@@ -3,6 +3,8 @@ package aead
 import (
 	"io"
 	"math"
+
+	"github.com/holdfast-go/holdfast/internal/whole"
 )
 
 // Writer seals a stream: plaintext written to it goes to the underlying writer in
@@ -30,7 +32,7 @@ func NewWriter(w io.Writer, k *Key, additionalData []byte, o *StreamOptions) (*W
 	if err != nil {
 		return nil, err
 	}
-	if _, err := writeAll(w, header[:]); err != nil {
+	if _, err := whole.Write(w, header[:]); err != nil {
 		return nil, err
 	}
 	return &Writer{sealer: s, w: w}, nil
@@ -39,8 +41,8 @@ func NewWriter(w io.Writer, k *Key, additionalData []byte, o *StreamOptions) (*W
 // Write seals p. It returns the underlying writer's first error, from then on at every
 // call, and keeps nothing of p. A Write of 4 MiB or more uses all workers.
 func (w *Writer) Write(p []byte) (int, error) {
-	if w.err != nil {
-		return 0, w.err
+	if err := w.failed("Writer"); err != nil {
+		return 0, err
 	}
 	n := len(p)
 	for len(p) > 0 {
@@ -88,8 +90,8 @@ func (w *Writer) sealMany(p []byte) []byte {
 // src or of the underlying writer is sticky, so that Close can't finish a stream cut short. It uses all
 // workers; src and the underlying writer are called on the caller's goroutine only.
 func (w *Writer) ReadFrom(src io.Reader) (n int64, err error) {
-	if w.err != nil {
-		return 0, w.err
+	if err := w.failed("Writer"); err != nil {
+		return 0, err
 	}
 	counted := &countingReader{r: src}
 	all := steps{next: w.from(counted), work: w.seal, emit: w.emit}
@@ -115,8 +117,8 @@ func (w *Writer) Close() error {
 	if w.closed {
 		return nil
 	}
-	if w.err != nil {
-		return w.err
+	if err := w.failed("Writer"); err != nil {
+		return err
 	}
 	if w.end(w.sealPending(true)); w.err != nil {
 		return w.err
@@ -144,7 +146,7 @@ func (w *Writer) sealPending(last bool) error {
 }
 
 func (w *Writer) emit(b []byte) error {
-	_, err := writeAll(w.w, b)
+	_, err := whole.Write(w.w, b)
 	return err
 }
 

@@ -14,18 +14,14 @@ func canonical(ec kms.Context) ([]byte, error) {
 	if err := checkContext(ec); err != nil {
 		return nil, err
 	}
-	b, err := ec.Canonical()
-	if err != nil {
-		return nil, fmt.Errorf("envelope: %w", err)
-	}
-	return b, nil
+	return ec.Canonical()
 }
 
 // checkContext refuses the pairs that are ours to add.
 func checkContext(ec kms.Context) error {
 	for key := range ec {
 		if strings.HasPrefix(key, reserved.Prefix) {
-			return fmt.Errorf("envelope: %w: context key %.64q is reserved: choose one that does not start with %q", kms.ErrInvalid, key, reserved.Prefix)
+			return fmt.Errorf("%w: context key %.64q is reserved: choose one that does not start with %q", kms.ErrInvalid, key, reserved.Prefix)
 		}
 	}
 	return nil

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"io"
 
 	"github.com/holdfast-go/holdfast/internal/derive"
+	"github.com/holdfast-go/holdfast/internal/whole"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -25,16 +27,19 @@ const (
 
 // header is a parsed header. Nothing in it is authenticated before its MAC is checked.
 type header struct {
-	size    int
-	context []byte // canonical
-	wrapped kms.Wrapped
-	spare   int // zeros between the wrapped key and the MAC
+	size      int
+	canonical []byte // the context
+	context   kms.Context
+	wrapped   kms.Wrapped
+	spare     int // zeros between the wrapped key and the MAC
 }
 
 // HeaderSize returns the length of a message's header from its first 6 bytes; more may follow. Errors: [ErrTruncated], [ErrFormat].
-func HeaderSize(prefix []byte) (int, error) {
+func HeaderSize(prefix []byte) (int, error) { return edge(headerSize(prefix)) }
+
+func headerSize(prefix []byte) (int, error) {
 	if len(prefix) < prefixSize {
-		return 0, fmt.Errorf("envelope: %w", ErrTruncated)
+		return 0, ErrTruncated
 	}
 	size := int(binary.BigEndian.Uint16(prefix[2:]))
 	context := int(binary.BigEndian.Uint16(prefix[4:]))
@@ -44,23 +49,48 @@ func HeaderSize(prefix []byte) (int, error) {
 	return size, nil
 }
 
-func malformed(what string) error { return fmt.Errorf("envelope: %w: %s", ErrFormat, what) }
+func malformed(what string) error { return fmt.Errorf("%w: %s", ErrFormat, what) }
+
+// readHeader reads a whole header; its length is bounded before it is believed.
+func readHeader(r io.Reader) ([]byte, error) {
+	b := make([]byte, prefixSize, 512)
+	if err := readFull(r, b); err != nil {
+		return nil, err
+	}
+	size, err := headerSize(b)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, make([]byte, size-prefixSize)...)
+	return b, readFull(r, b[prefixSize:])
+}
+
+func readFull(r io.Reader, b []byte) error {
+	_, err := whole.Read(r, b)
+	if err == io.EOF {
+		err = ErrTruncated
+	}
+	if err != nil {
+		return fmt.Errorf("read header: %w", err)
+	}
+	return nil
+}
 
 // parseHeader reads a header off the front of b.
 func parseHeader(b []byte) (*header, error) {
-	size, err := HeaderSize(b)
+	size, err := headerSize(b)
 	if err != nil {
 		return nil, err
 	}
 	if len(b) < size {
-		return nil, fmt.Errorf("envelope: %w", ErrTruncated)
+		return nil, ErrTruncated
 	}
 	rest := b[prefixSize : size-macSize]
 	n := int(binary.BigEndian.Uint16(b[4:]))
-	h := &header{size: size, context: rest[:n:n]}
-	ec, err := kms.ParseContext(h.context)
+	h := &header{size: size, canonical: rest[:n:n]}
+	h.context, err = kms.ParseContext(h.canonical)
 	if err == nil {
-		err = checkContext(ec)
+		err = checkContext(h.context)
 	}
 	if err != nil {
 		return nil, malformed("its context")
@@ -78,24 +108,36 @@ func parseHeader(b []byte) (*header, error) {
 	return h, nil
 }
 
-// buildHeader returns the header of a message; size 0 means the smallest that fits, with spare zeros at least, as a multiple of unit.
-func buildHeader(dataKey *[32]byte, context []byte, w kms.Wrapped, size, unit, spare int) ([]byte, error) {
-	wrapped, err := w.AppendBinary(nil)
-	if err != nil {
-		return nil, fmt.Errorf("envelope: %w", err)
-	}
-	need := prefixSize + len(context) + len(wrapped) + spare + macSize
-	if size == 0 {
-		size = (need + unit - 1) / unit * unit
-	}
-	if need > size || size > maxHeader {
-		return nil, fmt.Errorf("envelope: %w: the header needs %d bytes and has room for %d: seal the data again, with a smaller context or fewer recipients", ErrTooLarge, need, min(size, maxHeader))
+// need is how many bytes a header takes without padding.
+func need(canonical []byte, w kms.Wrapped) int {
+	const lengths = 1 + 2 + 1 + 2 // of the wrapped key's fields
+	return prefixSize + len(canonical) + lengths + len(w.Provider) + len(w.KeyID) + len(w.Version) + len(w.Blob) + macSize
+}
+
+// smallest is the length of a header that just fits.
+func smallest(canonical []byte, w kms.Wrapped) int {
+	return (need(canonical, w) + granule - 1) / granule * granule
+}
+
+// roomy is the length of a stream's header.
+func roomy(canonical []byte, w kms.Wrapped) int {
+	return (need(canonical, w) + streamSpare + streamBlock - 1) / streamBlock * streamBlock
+}
+
+// buildHeader returns the header, size bytes long.
+func buildHeader(dataKey *[32]byte, canonical []byte, w kms.Wrapped, size int) ([]byte, error) {
+	if n := need(canonical, w); n > size || size > maxHeader {
+		return nil, fmt.Errorf("%w: the header needs %d bytes and would be %d of at most %d: seal the data anew, with a smaller context or fewer recipients", ErrTooLarge, n, size, maxHeader)
 	}
 	b := make([]byte, prefixSize, size)
 	b[0], b[1] = firstByte, version
 	binary.BigEndian.PutUint16(b[2:], uint16(size))
-	binary.BigEndian.PutUint16(b[4:], uint16(len(context)))
-	b = append(append(b, context...), wrapped...)[:size-macSize]
+	binary.BigEndian.PutUint16(b[4:], uint16(len(canonical)))
+	b, err := w.AppendBinary(append(b, canonical...))
+	if err != nil {
+		return nil, err
+	}
+	b = b[:size-macSize]
 	return append(b, headerMAC(dataKey, b)...), nil
 }
 
@@ -111,7 +153,7 @@ func headerMAC(dataKey *[32]byte, b []byte) []byte {
 // verify checks the MAC of the header at the front of b.
 func (h *header) verify(dataKey *[32]byte, b []byte) error {
 	if !hmac.Equal(headerMAC(dataKey, b[:h.size-macSize]), b[h.size-macSize:h.size]) {
-		return fmt.Errorf("envelope: %w", ErrOpen)
+		return ErrOpen
 	}
 	return nil
 }

@@ -1,10 +1,6 @@
 package envelope
 
-import (
-	"fmt"
-
-	"github.com/holdfast-go/holdfast/kms"
-)
+import "github.com/holdfast-go/holdfast/kms"
 
 // Info is what a message's header says to anyone. None of it is authenticated: use it to find
 // out what a message is, never to decide whether to trust it.
@@ -19,11 +15,7 @@ type Info struct {
 func Inspect(header []byte) (Info, error) {
 	h, err := parseHeader(header)
 	if err != nil {
-		return Info{}, err
+		return edge(Info{}, err)
 	}
-	ec, err := kms.ParseContext(h.context)
-	if err != nil {
-		return Info{}, fmt.Errorf("envelope: %w", err)
-	}
-	return Info{HeaderSize: h.size, Spare: h.spare, Context: ec, Wrapped: []kms.Wrapped{h.wrapped}}, nil
+	return Info{HeaderSize: h.size, Spare: h.spare, Context: h.context, Wrapped: []kms.Wrapped{h.wrapped}}, nil
 }

@@ -18,7 +18,10 @@ func lockExclusive(f *os.File) error {
 	if err := conn.Control(func(fd uintptr) { lockErr = flock(int(fd)) }); err != nil {
 		return err
 	}
-	if errors.Is(lockErr, errors.ErrUnsupported) {
+	switch {
+	case errors.Is(lockErr, syscall.EWOULDBLOCK):
+		return errors.New("it is being rewrapped by another RewrapFile")
+	case errors.Is(lockErr, errors.ErrUnsupported):
 		return nil // a file system without locks
 	}
 	return lockErr

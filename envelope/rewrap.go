@@ -2,9 +2,7 @@ package envelope
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/holdfast-go/holdfast/internal/reserved"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -16,17 +14,21 @@ import (
 // To move to another KMS key, make the Sealer with kms.Rolling(new, old). Rewrapping is not revocation: who could open the old header may
 // have kept the data key. To revoke, seal the data again.
 func (s *Sealer) RewrapHeader(ctx context.Context, header []byte, ec kms.Context) ([]byte, error) {
+	return edge(s.rewrapHeader(ctx, header, ec))
+}
+
+func (s *Sealer) rewrapHeader(ctx context.Context, header []byte, ec kms.Context) ([]byte, error) {
+	if size, err := headerSize(header); err == nil && len(header) > size {
+		return nil, malformed("bytes follow the header: give RewrapHeader the header alone")
+	}
 	h, d, err := openHeader(ctx, s.key, header, ec)
 	if err != nil {
 		return nil, err
 	}
 	defer d.clear()
-	if len(header) != h.size {
-		return nil, malformed("bytes follow the header: give RewrapHeader the header alone")
-	}
-	w, err := s.key.Wrap(reserved.Allow(ctx), d.key[:], kmsContext(ec))
+	w, err := wrap(ctx, s.key, &d.key, ec)
 	if err != nil {
-		return nil, fmt.Errorf("envelope: wrap data key: %w", err)
+		return nil, err
 	}
-	return buildHeader(&d.key, h.context, w, h.size, 0, 0)
+	return buildHeader(&d.key, h.canonical, w, h.size)
 }

@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,14 +11,14 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast-go/holdfast/aead"
-	"github.com/holdfast-go/holdfast/internal/durable"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
 // RewrapFile rewraps the message in the file at path in place, as [Sealer.RewrapHeader] does: it writes the header and leaves the body alone, however large.
 //
 // The old header is first copied to path+".header", and the copy removed at the end. After a crash or an error at any
-// point the file opens, or RewrapFile, called again with the same context, puts the copy back and goes on. One process at a time may rewrap a file: on Unix a second one is
+// point the file opens, or RewrapFile, called again with the same context, puts the copy back and goes on. It refuses to
+// begin while anything else has the copy's name. One process at a time may rewrap a file: on Linux, macOS and the BSDs a second one is
 // refused, elsewhere it is the caller's to see to. Who reads the header at the
 // very moment may have to read it again.
 func (s *Sealer) RewrapFile(ctx context.Context, path string, ec kms.Context) error {
@@ -30,19 +29,23 @@ func (s *Sealer) RewrapFile(ctx context.Context, path string, ec kms.Context) er
 }
 
 func (s *Sealer) rewrapFile(ctx context.Context, d disk, path string, ec kms.Context) error {
+	path, err := filepath.EvalSymlinks(path) // the copy lies beside the file itself, whichever way a run comes to it
+	if err != nil {
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if err := lockExclusive(f); err != nil {
-		return fmt.Errorf("another process rewraps it: %w", err)
+		return err
 	}
 	old, err := s.recover(ctx, d, f, path, ec)
 	if err != nil {
 		return err
 	}
-	fresh, err := s.RewrapHeader(ctx, old, ec)
+	fresh, err := s.rewrapHeader(ctx, old, ec)
 	if err != nil {
 		return err
 	}
@@ -62,96 +65,91 @@ func (s *Sealer) rewrapFile(ctx context.Context, d disk, path string, ec kms.Con
 	return d.removeCopy(path)
 }
 
-// recover returns the file's header, which opens. When a copy was left behind and the header does not open, it
-// puts the copy back first.
+// recover returns the file's header, which opens and is durable. When the header is torn and a copy of it was left
+// behind, it puts the copy back first.
 func (s *Sealer) recover(ctx context.Context, d disk, f *os.File, path string, ec kms.Context) ([]byte, error) {
-	header, err := readHeader(io.NewSectionReader(f, 0, maxHeader))
-	if err == nil {
-		err = s.fits(ctx, header, f, ec)
-	}
-	if err == nil {
-		return header, nil
-	}
-	if !errors.Is(err, ErrOpen) && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrTruncated) && !errors.Is(err, kms.ErrNotFound) {
-		return nil, err // the KMS does not answer: that says nothing about the header
-	}
-	saved, copyErr := os.ReadFile(copyPath(path))
-	if errors.Is(copyErr, fs.ErrNotExist) {
+	saved, err := readCopy(path)
+	if err != nil {
 		return nil, err
 	}
-	if copyErr == nil {
-		copyErr = s.fits(ctx, saved, f, ec)
+	live, err := readHeader(io.NewSectionReader(f, 0, maxHeader))
+	if err == nil {
+		err = s.fits(ctx, live, f, ec)
 	}
-	if copyErr == nil {
-		copyErr = d.replaceHeader(f, saved)
+	switch {
+	case err == nil:
+		// A run that was killed may not have come to this, and the copy is about to go.
+		return live, d.do("sync file", f.Sync)
+	case saved == nil:
+		return nil, err
 	}
-	if copyErr != nil {
-		return nil, fmt.Errorf("%w; putting back %q: %w", err, copyPath(path), copyErr)
+	if torn, copyErr := s.torn(ctx, live, saved, f, ec); copyErr != nil {
+		return nil, fmt.Errorf("%w; nor does the copy in %q: %w", err, copyPath(path), copyErr)
+	} else if !torn {
+		return nil, err // it is whole, but this Sealer can't open it
+	}
+	if err := d.replaceHeader(f, saved); err != nil {
+		return nil, fmt.Errorf("put back %q: %w", copyPath(path), err)
 	}
 	return saved, nil
 }
 
-// fits opens a header and the start of the body in f with it.
+// torn tells whether the live header is not whole and saved is one for this file. All headers of a file have one data
+// key, so the copy's tells about the live one, whatever the KMS says of that. Its error says that the copy is of no use.
+func (s *Sealer) torn(ctx context.Context, live, saved []byte, f *os.File, ec kms.Context) (bool, error) {
+	d, err := s.openFile(ctx, saved, f, ec)
+	if err != nil {
+		return false, err
+	}
+	defer d.clear()
+	h, err := parseHeader(live)
+	return err != nil || h.size != len(saved) || h.verify(&d.key, live) != nil, nil
+}
+
+// fits tells whether a whole header opens, and the start of the body in f with it.
 func (s *Sealer) fits(ctx context.Context, header []byte, f *os.File, ec kms.Context) error {
-	body := io.NewSectionReader(f, int64(len(header)), math.MaxInt64-int64(len(header)))
-	_, err := s.NewReader(ctx, io.MultiReader(bytes.NewReader(header), body), ec, &aead.StreamOptions{MaxSegmentSize: 1 << 30})
+	d, err := s.openFile(ctx, header, f, ec)
+	d.clear()
 	return err
+}
+
+// openFile opens a whole header, and the start of the body in f with it.
+func (s *Sealer) openFile(ctx context.Context, header []byte, f *os.File, ec kms.Context) (dataKey, error) {
+	h, d, err := openHeader(ctx, s.key, header, ec)
+	if err != nil {
+		return dataKey{}, err
+	}
+	body := d.body()
+	defer body.Destroy()
+	start := int64(h.size)
+	_, err = aead.NewReader(io.NewSectionReader(f, start, math.MaxInt64-start), body, bodyContext(h.canonical), &aead.StreamOptions{MaxSegmentSize: 1 << 30})
+	if err != nil {
+		d.clear()
+		return dataKey{}, err
+	}
+	return d, nil
 }
 
 func copyPath(path string) string { return path + ".header" }
 
-// disk does the writing. before, which tests set, is called ahead of each step and may fail it.
-type disk struct{ before func(step string) error }
-
-func (d disk) do(step string, f func() error) error {
-	if d.before != nil {
-		if err := d.before(step); err != nil {
-			return err
+// readCopy returns the copy that an earlier run left behind; nil for none. It refuses what RewrapFile did not write.
+func readCopy(path string) ([]byte, error) {
+	name := copyPath(path)
+	info, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().IsRegular() && info.Size() <= maxHeader {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		if size, err := headerSize(b); err == nil && size == len(b) {
+			return b, nil
 		}
 	}
-	return f()
-}
-
-// saveCopy writes the copy and makes it durable, its name included.
-func (d disk) saveCopy(path string, header []byte) (err error) {
-	var f *os.File
-	if err := d.do("create copy", func() (err error) {
-		f, err = os.OpenFile(copyPath(path), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-		return err
-	}); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := d.do("write copy", func() error { _, err := f.Write(header); return err }); err != nil {
-		return err
-	}
-	if err := d.do("sync copy", f.Sync); err != nil {
-		return err
-	}
-	return d.do("sync directory", func() error { return durable.SyncDir(filepath.Dir(path)) })
-}
-
-// replaceHeader writes a header over one of the same length and reads it back.
-func (d disk) replaceHeader(f *os.File, header []byte) error {
-	if err := d.do("write header", func() error { _, err := f.WriteAt(header, 0); return err }); err != nil {
-		return err
-	}
-	if err := d.do("sync header", f.Sync); err != nil {
-		return err
-	}
-	back := make([]byte, len(header))
-	if _, err := f.ReadAt(back, 0); err != nil {
-		return err
-	}
-	if !bytes.Equal(back, header) {
-		return errors.New("the header read back is not the one written")
-	}
-	return nil
-}
-
-func (d disk) removeCopy(path string) error {
-	if err := d.do("remove copy", func() error { return os.Remove(copyPath(path)) }); err != nil {
-		return err
-	}
-	return d.do("sync directory again", func() error { return durable.SyncDir(filepath.Dir(path)) })
+	return nil, fmt.Errorf("%q is in the way, and is no header that RewrapFile left there: move it", name)
 }

@@ -25,8 +25,8 @@ type Driver interface {
 	Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapped, error)
 	// Unwrap opens only under the keys that the driver was constructed with:
 	// w.Ref and w.Version select among them by exact match before any I/O, and no match is
-	// ErrNotFound. It fails with ErrCiphertext on a changed blob and on any ec but
-	// the one that was wrapped with.
+	// ErrNotFound. It fails with ErrCiphertext on a changed blob, and with that or,
+	// where the provider's policy decides by context, ErrAccessDenied on any ec but the one that was wrapped with.
 	Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, error)
 	// Close releases what the driver holds and clears its keys. Later calls
 	// are ErrClosed; Close again does nothing.

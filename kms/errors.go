@@ -71,7 +71,11 @@ func (e *Error) Unwrap() error { return e.Err }
 func failure(caller, call context.Context, op string, ref Ref, err error) *Error {
 	e := Error{Err: err}
 	var said *Error
-	if errors.As(err, &said) {
+	switch {
+	case !errors.As(err, &said):
+	case said == nil:
+		e.Err = nil // a nil *Error in an error
+	default:
 		e = *said
 		if err != error(said) {
 			e.Err = err // keep what was said around it
@@ -91,9 +95,9 @@ func failure(caller, call context.Context, op string, ref Ref, err error) *Error
 		e.Err, e.Retryable = fmt.Errorf("%w (the driver said: %v)", context.Canceled, e.Err), false
 		return &e
 	case call.Err() != nil && !errors.Is(e.Err, context.DeadlineExceeded):
-		e.Err = fmt.Errorf("%w: %w: %w", ErrUnavailable, context.DeadlineExceeded, orNothing(e.Err))
+		e.Err = fmt.Errorf("%w: %w: %w", ErrUnavailable, context.DeadlineExceeded, outage(e.Err))
 	case !errors.Is(e.Err, ErrUnavailable) && !errors.Is(e.Err, ErrThrottled):
-		e.Err = fmt.Errorf("%w: %w", ErrUnavailable, orNothing(e.Err))
+		e.Err = fmt.Errorf("%w: %w", ErrUnavailable, outage(e.Err))
 	}
 	if said == nil {
 		e.Retryable = true
@@ -114,9 +118,14 @@ func refusal(err error) bool {
 	return false
 }
 
-func orNothing(err error) error {
-	if err == nil {
+// outage is the cause of an outage. It does not match context.Canceled: that is for what the caller cancelled, and
+// not for what the driver did by itself.
+func outage(err error) error {
+	switch {
+	case err == nil:
 		return errors.New("the driver gave no cause")
+	case errors.Is(err, context.Canceled):
+		return errors.New(err.Error())
 	}
 	return err
 }

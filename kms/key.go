@@ -1,9 +1,11 @@
 package kms
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -31,7 +33,7 @@ type Key struct {
 
 // group is a Driver of this package that stands for several Keys.
 type group interface {
-	owns(Ref) bool
+	refs() []Ref
 	stale(Wrapped) bool
 }
 
@@ -112,7 +114,9 @@ func (k *Key) Wrap(ctx context.Context, plaintext []byte, ec Context) (w Wrapped
 		if err := checkContext(ctx, ec); err != nil {
 			return err
 		}
-		got, err := k.driver.Wrap(call, plaintext, ec)
+		secret := bytes.Clone(plaintext) // a driver that clears or changes it must not change what the caller seals with
+		defer clear(secret)
+		got, err := k.driver.Wrap(call, secret, ec)
 		if err != nil {
 			return err
 		}
@@ -145,6 +149,7 @@ func (k *Key) Unwrap(ctx context.Context, w Wrapped, ec Context) (plaintext []by
 		}
 		got, err := k.driver.Unwrap(call, w, ec)
 		if err != nil {
+			clear(got)
 			return err
 		}
 		if n := len(got); n == 0 || n > MaxPlaintext {
@@ -185,10 +190,15 @@ func (k *Key) Close() error {
 
 // owns tells whether the driver was constructed with the key ref.
 func (k *Key) owns(ref Ref) bool {
+	return slices.Contains(k.refs(), ref)
+}
+
+// refs returns the keys that the driver was constructed with.
+func (k *Key) refs() []Ref {
 	if k.group != nil {
-		return k.group.owns(ref)
+		return k.group.refs()
 	}
-	return ref == k.ref
+	return []Ref{k.ref}
 }
 
 // call runs f under the Key's timeout and maps its error.

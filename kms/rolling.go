@@ -19,9 +19,9 @@ func Rolling(current *Key, previous ...*Key) (*Key, error) {
 		if k == nil || k.driver == nil {
 			return nil, &Error{Op: "rolling", Err: fmt.Errorf("%w: key %d is nil or zero", ErrInvalid, i)}
 		}
-		for _, other := range r.keys {
-			if other.owns(k.ref) || k.owns(other.ref) {
-				return nil, &Error{Op: "rolling", Err: fmt.Errorf("%w: key %d, %s, is given twice", ErrInvalid, i, k.ref)}
+		for _, ref := range k.refs() {
+			if r.find(ref) != nil {
+				return nil, &Error{Op: "rolling", Err: fmt.Errorf("%w: key %d, %s, is given twice", ErrInvalid, i, ref)}
 			}
 		}
 		r.keys = append(r.keys, k)
@@ -52,7 +52,12 @@ func (r *rolling) Rotate(ctx context.Context) error { return r.keys[0].Rotate(ct
 
 func (r *rolling) Close() error { return nil } // the members are their owners' to close
 
-func (r *rolling) owns(ref Ref) bool { return r.find(ref) != nil }
+func (r *rolling) refs() (all []Ref) {
+	for _, k := range r.keys {
+		all = append(all, k.refs()...)
+	}
+	return all
+}
 
 func (r *rolling) stale(w Wrapped) bool { return r.keys[0].Stale(w) }
 

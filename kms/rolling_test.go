@@ -141,7 +141,7 @@ func TestRollingModel(t *testing.T) {
 				configured[i] = true
 				chosen = append(chosen, keys[i])
 			}
-			k := chosen[0]
+			var k *kms.Key
 			if split := rapid.IntRange(0, len(chosen)-1).Draw(rt, "nested"); split > 0 {
 				inner, err := kms.Rolling(chosen[split], chosen[split+1:]...)
 				require.NoError(rt, err)

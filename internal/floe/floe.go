@@ -51,7 +51,7 @@ type Stream struct {
 
 	header     [paramsSize + ivSize]byte // the part that the KDF binds
 	aad        []byte
-	messageKey [messageKeySize]byte
+	messageKey func() []byte // a closure: dumpers that follow unexported fields stop here
 	rotation   uint
 	segmentKey atomic.Pointer[segmentKey] // the last one used
 }
@@ -98,8 +98,7 @@ func Open(key *[KeySize]byte, aad []byte, header *[HeaderSize]byte, maxSegment i
 
 func (s *Stream) derive(key *[KeySize]byte) {
 	b := s.kdf(key[:], []byte("MESSAGE_KEY:"), messageKeySize)
-	copy(s.messageKey[:], b)
-	clear(b)
+	s.messageKey = func() []byte { return b }
 }
 
 func (s *Stream) headerTag(key *[KeySize]byte) []byte {
@@ -123,7 +122,7 @@ func (s *Stream) cipher(index uint64) cipher.AEAD {
 	if k := s.segmentKey.Load(); k != nil && k.number == number {
 		return k.AEAD
 	}
-	key := s.kdf(s.messageKey[:], binary.BigEndian.AppendUint64([]byte("DEK:"), number), KeySize)
+	key := s.kdf(s.messageKey(), binary.BigEndian.AppendUint64([]byte("DEK:"), number), KeySize)
 	block, err := aes.NewCipher(key)
 	clear(key)
 	if err != nil {

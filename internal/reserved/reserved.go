@@ -10,7 +10,7 @@ const Prefix = "holdfast:"
 type door struct{}
 
 // Allow returns a context under which kms.Key accepts keys that start with
-// Prefix. Give it to no code of the caller's.
+// Prefix. Drivers get it too, so that one can stand on other Keys.
 func Allow(ctx context.Context) context.Context { return context.WithValue(ctx, door{}, true) }
 
 // Allowed tells whether ctx comes from Allow.

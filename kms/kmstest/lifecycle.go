@@ -77,7 +77,7 @@ func rotation(t testing.TB, h Harness) {
 		require.Equal(t, v.CurrentVersion(), w.Version)
 		swapped := w
 		swapped.Version = old.Version
-		refuses(t, h.Driver, swapped, pairs())
+		refuses(t, h.Driver, swapped, pairs(), kms.ErrCiphertext, kms.ErrNotFound)
 	}
 	if d, ok := h.Driver.(kms.Describer); ok {
 		info, err := d.Describe(t.Context())
