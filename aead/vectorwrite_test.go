@@ -36,6 +36,7 @@ func TestUpdateVectors(t *testing.T) {
 	w.recordFaults()
 	w.streams()
 	w.streamFaults()
+	w.twoKeys()
 	w.write()
 }
 
@@ -73,6 +74,20 @@ func (w *vectorWriter) fail(kind, name, expect string, k *Key, aad, in []byte) {
 func hexOf(b []byte) *string {
 	s := hex.EncodeToString(b)
 	return &s
+}
+
+// twoKeys adds the record that internal/xaes makes for two keys at once.
+func (w *vectorWriter) twoKeys() {
+	record, err := hex.DecodeString(hex.EncodeToString([]byte("ABCDEFGHIJKLMNOPQRSTUVWX")) +
+		"616e792031362062797465732c20736f9c21d0ccf0b50cca2a97608e1a89f64ddc7fa3937d14fc82ca948b1040e5f5b4")
+	require.NoError(w.t, err)
+	for _, b := range []byte{1, 2} {
+		k, err := ParseKey(bytes.Repeat([]byte{b}, KeySize))
+		require.NoError(w.t, err)
+		out, err := k.Open(nil, record, nil)
+		require.NoError(w.t, err)
+		w.ok("record", fmt.Sprintf("record of two keys, key %02x x 32", b), k, nil, record, out)
+	}
 }
 
 func (w *vectorWriter) keys() {

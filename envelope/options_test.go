@@ -59,17 +59,20 @@ func TestReuseForgets(t *testing.T) {
 		s := newSealer(t, newFake("k"), nil)
 		s.reuse = r.take
 		seal(t, s, nil, nil)
-		require.Len(t, r.keys, 1)
-		var e *reused
-		for _, e = range r.keys {
+		e := r.entry(string([]byte{0, 0}))
+		kept := func() (key [32]byte) {
+			e.turn <- struct{}{}
+			defer func() { <-e.turn }()
+			return e.key.key
 		}
-		require.NotZero(t, e.key.key)
+		require.NotZero(t, kept())
 		time.Sleep(59 * time.Second)
-		synctest.Wait()
-		require.NotZero(t, e.key.key)
+		require.NotZero(t, kept())
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.Zero(t, e.key.key)
+		require.Zero(t, kept())
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		require.Empty(t, r.keys)
 	})
 }
