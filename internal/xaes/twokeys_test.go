@@ -72,7 +72,9 @@ func encrypted(block cipher.Block, b []byte) field {
 // field is an element of GHASH's field, the first bit of the block in the top bit of high.
 type field struct{ high, low uint64 }
 
-func element(b []byte) field { return field{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])} }
+func element(b []byte) field {
+	return field{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
+}
 
 func (x field) bytes() []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, x.high), x.low)
