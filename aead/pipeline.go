@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-go/holdfast/internal/floe"
+	"github.com/holdfast-go/holdfast/internal/whole"
 )
 
 // batch is a run of segments on its way through a pipeline.
@@ -70,6 +71,25 @@ const (
 	maxInFlight = 64 << 20  // bytes of batches, beyond two
 	batchBytes  = 256 << 10 // what a worker takes at once: waking one costs as much as sealing some 30 KiB
 )
+
+// copyTo writes rest to w and then what the steps make, until next returns io.EOF or something fails. It returns
+// how many bytes w took.
+func (p *pipeline) copyTo(w io.Writer, rest []byte, s steps) (n int64, err error) {
+	s.emit = func(b []byte) error {
+		m, err := whole.Write(w, b)
+		n += int64(m)
+		return err
+	}
+	err = p.do(func() error {
+		if len(rest) > 0 {
+			if err := s.emit(rest); err != nil {
+				return err
+			}
+		}
+		return p.run(s, p.alone())
+	})
+	return n, err
+}
 
 // alone is what to give run where the length is not known.
 func (p *pipeline) alone() uint64 { return serialBytes / uint64(p.stream.SegmentSize) }

@@ -92,21 +92,11 @@ func (r *Reader) readSegment(p []byte) (int, error) {
 // the source and w are called on the caller's goroutine only. Errors are those of Read and
 // of w, and sticky: what was opened and not written is lost with them.
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
-	emit := func(b []byte) error {
-		m, err := whole.Write(w, b)
-		n += int64(m)
-		return err
-	}
-	if len(r.rest) > 0 {
+	if r.failed("Reader") == nil {
 		rest := r.rest
 		r.rest = nil
-		if err := r.end(r.do(func() error { return emit(rest) })); err != nil {
-			return n, err
-		}
-	}
-	if r.failed("Reader") == nil {
-		all := steps{next: r.next, work: r.open, emit: emit}
-		r.end(r.do(func() error { return r.run(all, r.alone()) }))
+		n, err = r.copyTo(w, rest, steps{next: r.next, work: r.open})
+		r.end(err)
 	}
 	if r.err == io.EOF {
 		return n, nil

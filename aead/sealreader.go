@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/holdfast-go/holdfast/internal/prefixed"
-	"github.com/holdfast-go/holdfast/internal/whole"
 )
 
 // SealReader is the pull side of a [Writer]: it reads plaintext from a source and gives the sealed stream
@@ -77,20 +76,11 @@ func (r *SealReader) Read(p []byte) (int, error) {
 // uses all workers; the source and w are called on the caller's goroutine only. An error is
 // sticky: what was taken from the source is lost with it.
 func (r *SealReader) WriteTo(w io.Writer) (n int64, err error) {
-	emit := func(b []byte) error {
-		m, err := whole.Write(w, b)
-		n += int64(m)
-		return err
-	}
-	if len(r.rest) > 0 {
+	if r.failed("SealReader") == nil {
 		rest := r.rest
 		r.rest = nil
-		if r.fail(r.do(func() error { return emit(rest) })); r.err != nil {
-			return n, r.err
-		}
-	}
-	if r.failed("SealReader") == nil {
-		r.fail(r.do(func() error { return r.run(steps{next: r.next, work: r.seal, emit: emit}, r.alone()) }))
+		n, err = r.copyTo(w, rest, steps{next: r.next, work: r.seal})
+		r.fail(err)
 	}
 	if r.err == io.EOF {
 		return n, nil
