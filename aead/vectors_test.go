@@ -1,18 +1,16 @@
 package aead
 
 import (
-	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/internal/derive"
+	"github.com/holdfast-go/holdfast/internal/vectors"
 )
 
 const (
@@ -20,30 +18,11 @@ const (
 	floeVectorsFile = "../internal/floe/testdata/vectors.json"
 )
 
-// vector is one entry of a vectors file, as FORMAT.md section 9 describes them.
-type vector struct {
-	Name   string   `json:"name"`
-	Kind   string   `json:"kind"`
-	Expect string   `json:"expect"`
-	Note   string   `json:"note,omitempty"`
-	Key    string   `json:"key"`
-	Label  string   `json:"label,omitempty"`
-	Info   []string `json:"info,omitempty"`
-	AAD    string   `json:"aad"`
-	In     string   `json:"in"`
-	Out    *string  `json:"out,omitempty"` // absent where nothing opens
-}
-
-type vectors struct {
-	Format  string   `json:"format"`
-	Vectors []vector `json:"vectors"`
-}
-
 func TestVectors(t *testing.T) {
 	for _, file := range []string{vectorsFile, floeVectorsFile} {
 		for _, v := range loadVectors(t, file) {
 			t.Run(v.Name, func(t *testing.T) {
-				out, err := v.open(t)
+				out, err := openVector(t, v)
 				require.Equal(t, v.Expect, class(err))
 				if v.Expect == "ok" {
 					require.Equal(t, *v.Out, hex.EncodeToString(out))
@@ -62,7 +41,7 @@ func TestVectorsReaderAt(t *testing.T) {
 				continue
 			}
 			t.Run(v.Name, func(t *testing.T) {
-				out, err := openAt(v.key(t), unhex(t, v.AAD), unhex(t, v.In), nil)
+				out, err := openAt(keyOf(t, v), unhex(t, v.AAD), unhex(t, v.In), nil)
 				if v.Expect == "ok" {
 					require.NoError(t, err)
 					require.Equal(t, *v.Out, hex.EncodeToString(out))
@@ -74,14 +53,14 @@ func TestVectorsReaderAt(t *testing.T) {
 	}
 }
 
-func (v vector) key(t testing.TB) *Key {
+func keyOf(t testing.TB, v vectors.Vector) *Key {
 	k, err := ParseKey(unhex(t, v.Key))
 	require.NoError(t, err)
 	return k
 }
 
-func (v vector) open(t testing.TB) ([]byte, error) {
-	k, in, aad := v.key(t), unhex(t, v.In), unhex(t, v.AAD)
+func openVector(t testing.TB, v vectors.Vector) ([]byte, error) {
+	k, in, aad := keyOf(t, v), unhex(t, v.In), unhex(t, v.AAD)
 	switch v.Kind {
 	case "commitment":
 		c := k.Commitment()
@@ -119,22 +98,14 @@ func class(err error) string {
 	return err.Error()
 }
 
-func loadVectors(t testing.TB, file string) []vector {
+func loadVectors(t testing.TB, file string) []vectors.Vector {
 	t.Helper()
-	b, err := os.ReadFile(file)
-	require.NoError(t, err)
-	var f vectors
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	require.NoError(t, d.Decode(&f))
-	require.Equal(t, "holdfast vectors v1", f.Format)
-	require.NotEmpty(t, f.Vectors)
-	return f.Vectors
+	return vectors.Load(t, file)
 }
 
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
-	b, err := hex.DecodeString(s)
-	require.NoError(t, err)
-	return b
+	return vectors.Unhex(t, s)
 }
+
+func hexOf(b []byte) *string { return vectors.Hex(b) }

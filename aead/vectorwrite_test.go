@@ -2,20 +2,17 @@ package aead
 
 import (
 	"bytes"
-	"crypto/fips140"
 	"encoding/hex"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
-	"testing/cryptotest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/internal/derive"
 	"github.com/holdfast-go/holdfast/internal/floe"
+	"github.com/holdfast-go/holdfast/internal/vectors"
 )
 
 var update = flag.Bool("update", false, "write "+vectorsFile+" anew")
@@ -23,13 +20,7 @@ var update = flag.Bool("update", false, "write "+vectorsFile+" anew")
 // TestUpdateVectors writes the vectors whose expectations follow from the format's rules
 // and not from what the code says of them; TestVectors then holds the code to them.
 func TestUpdateVectors(t *testing.T) {
-	if !*update {
-		t.Skip("runs with -update only")
-	}
-	if fips140.Version() == "v1.0.0" {
-		t.Skip("testing/cryptotest can't fix randomness under GOFIPS140=v1.0.0")
-	}
-	cryptotest.SetGlobalRandom(t, 2)
+	vectors.BeginUpdate(t, *update, 2)
 	w := &vectorWriter{t: t}
 	w.keys()
 	w.records()
@@ -37,12 +28,12 @@ func TestUpdateVectors(t *testing.T) {
 	w.streams()
 	w.streamFaults()
 	w.twoKeys()
-	w.write()
+	vectors.Write(t, vectorsFile, w.list)
 }
 
 type vectorWriter struct {
 	t    *testing.T
-	list []vector
+	list []vectors.Vector
 }
 
 // vectorKey is 32 bytes that count from first.
@@ -58,22 +49,18 @@ func vectorKey(first byte) *Key {
 	return k
 }
 
-func (w *vectorWriter) add(v vector, k *Key, aad, in []byte) {
-	v.Key, v.AAD, v.In = hex.EncodeToString(k.Bytes()), hex.EncodeToString(aad), hex.EncodeToString(in)
+func (w *vectorWriter) add(v vectors.Vector, k *Key, aad, in []byte) {
+	v.Keyed = &vectors.Keyed{Key: hex.EncodeToString(k.Bytes()), AAD: hex.EncodeToString(aad)}
+	v.In = hex.EncodeToString(in)
 	w.list = append(w.list, v)
 }
 
 func (w *vectorWriter) ok(kind, name string, k *Key, aad, in, out []byte) {
-	w.add(vector{Name: name, Kind: kind, Expect: "ok", Out: hexOf(out)}, k, aad, in)
+	w.add(vectors.Vector{Name: name, Kind: kind, Expect: "ok", Out: hexOf(out)}, k, aad, in)
 }
 
 func (w *vectorWriter) fail(kind, name, expect string, k *Key, aad, in []byte) {
-	w.add(vector{Name: name, Kind: kind, Expect: expect}, k, aad, in)
-}
-
-func hexOf(b []byte) *string {
-	s := hex.EncodeToString(b)
-	return &s
+	w.add(vectors.Vector{Name: name, Kind: kind, Expect: expect}, k, aad, in)
 }
 
 // twoKeys adds the record that internal/xaes makes for two keys at once.
@@ -94,7 +81,7 @@ func (w *vectorWriter) keys() {
 	for _, first := range []byte{0, 128} {
 		k := vectorKey(first)
 		c := derive.Commitment((*[KeySize]byte)(k.Bytes()))
-		w.add(vector{Name: fmt.Sprint("commitment ", first), Kind: "commitment", Expect: "ok", Out: hexOf(c[:])}, k, nil, nil)
+		w.add(vectors.Vector{Name: fmt.Sprint("commitment ", first), Kind: "commitment", Expect: "ok", Out: hexOf(c[:])}, k, nil, nil)
 	}
 	for _, c := range []struct {
 		label string
@@ -114,7 +101,8 @@ func (w *vectorWriter) keys() {
 		{"commitment", nil},
 	} {
 		k := vectorKey(0)
-		v := vector{Name: fmt.Sprintf("derive %s %.12q", c.label, c.info), Kind: "derive", Expect: "ok", Label: c.label}
+		v := vectors.Vector{Name: fmt.Sprintf("derive %s %.12q", c.label, c.info), Kind: "derive", Expect: "ok"}
+		v.Keyed = &vectors.Keyed{Key: hex.EncodeToString(k.Bytes()), Label: c.label}
 		var info [][]byte
 		for _, part := range c.info {
 			info = append(info, []byte(part))
@@ -122,7 +110,7 @@ func (w *vectorWriter) keys() {
 		}
 		d := derive.Key((*[KeySize]byte)(k.Bytes()), c.label, info...)
 		v.Out = hexOf(d[:])
-		w.add(v, k, nil, nil)
+		w.list = append(w.list, v)
 	}
 }
 
@@ -217,19 +205,4 @@ func (w *vectorWriter) streamFaults() {
 	w.fail("stream", "stream dropped first", "open", k, aad, slices.Concat(b[:74], b[114:]))
 	w.fail("stream", "stream dropped middle", "open", k, aad, slices.Concat(b[:114], b[154:]))
 	w.fail("stream", "stream header alone", "truncated", k, aad, b[:floe.HeaderSize])
-}
-
-func (w *vectorWriter) write() {
-	var b bytes.Buffer
-	b.WriteString("{\"format\":\"holdfast vectors v1\",\"vectors\":[\n")
-	for i, v := range w.list {
-		line, err := json.Marshal(v)
-		require.NoError(w.t, err)
-		if i > 0 {
-			b.WriteString(",\n")
-		}
-		b.Write(line)
-	}
-	b.WriteString("\n]}\n")
-	require.NoError(w.t, os.WriteFile(vectorsFile, b.Bytes(), 0o644))
 }

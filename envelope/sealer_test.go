@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,7 @@ func TestNewSealerRefuses(t *testing.T) {
 		{"no limit", k, func(l *Limits) { *l = Limits{} }},
 		{"no messages", k, func(l *Limits) { l.Messages = 0 }},
 		{"negative messages", k, func(l *Limits) { l.Messages = -1 }},
-		{"2^31 messages", k, func(l *Limits) { l.Messages = 1 << 31 }},
+		{"2^31 messages", k, func(l *Limits) { l.Messages = math.MaxInt32; l.Messages++ }},
 		{"no bytes", k, func(l *Limits) { l.Bytes = 0 }},
 		{"negative bytes", k, func(l *Limits) { l.Bytes = -1 }},
 		{"no age", k, func(l *Limits) { l.Age = 0 }},

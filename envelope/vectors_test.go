@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,34 +16,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/aead"
+	"github.com/holdfast-go/holdfast/internal/vectors"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/local"
 )
 
 const vectorsFile = "testdata/vectors.json"
 
-// vector is one entry of a vectors file, as FORMAT.md section 9 describes them.
-type vector struct {
-	Name     string      `json:"name"`
-	Kind     string      `json:"kind"`
-	Expect   string      `json:"expect"`
-	Note     string      `json:"note,omitempty"`
-	DataKey  string      `json:"dataKey,omitempty"`
-	LocalKey string      `json:"localKey,omitempty"`
-	Context  kms.Context `json:"context,omitempty"`
-	In       string      `json:"in"`
-	Out      *string     `json:"out,omitempty"` // absent where nothing opens
-}
-
-type vectors struct {
-	Format  string   `json:"format"`
-	Vectors []vector `json:"vectors"`
-}
+type vector = vectors.Vector
 
 func TestVectors(t *testing.T) {
 	openers := newOpeners(t)
 	for _, v := range loadVectors(t) {
 		t.Run(v.Name, func(t *testing.T) {
+			require.Equal(t, "message", v.Kind)
 			s, calls := openers.of(v)
 			out, err := s.Open(t.Context(), unhex(t, v.In), v.Context)
 			require.Equal(t, v.Expect, class(err, calls()))
@@ -180,20 +165,12 @@ func localKey(t testing.TB, file []byte) *kms.Key {
 
 func loadVectors(t testing.TB) []vector {
 	t.Helper()
-	b, err := os.ReadFile(vectorsFile)
-	require.NoError(t, err)
-	var f vectors
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	require.NoError(t, d.Decode(&f))
-	require.Equal(t, "holdfast vectors v1", f.Format)
-	require.NotEmpty(t, f.Vectors)
-	return f.Vectors
+	return vectors.Load(t, vectorsFile)
 }
 
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
-	b, err := hex.DecodeString(s)
-	require.NoError(t, err)
-	return b
+	return vectors.Unhex(t, s)
 }
+
+func hexOf(b []byte) *string { return vectors.Hex(b) }

@@ -2,22 +2,19 @@ package envelope
 
 import (
 	"bytes"
-	"crypto/fips140"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"testing/cryptotest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/aead"
 	"github.com/holdfast-go/holdfast/internal/reserved"
+	"github.com/holdfast-go/holdfast/internal/vectors"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -26,20 +23,14 @@ var update = flag.Bool("update", false, "write "+vectorsFile+" anew")
 // TestUpdateVectors writes the vectors. Where their class does not follow from a rule that is named
 // here it is the one that Open gives, and the second reader in examples/reader-node has to agree.
 func TestUpdateVectors(t *testing.T) {
-	if !*update {
-		t.Skip("runs with -update only")
-	}
-	if fips140.Version() == "v1.0.0" {
-		t.Skip("testing/cryptotest can't fix randomness under GOFIPS140=v1.0.0")
-	}
-	cryptotest.SetGlobalRandom(t, 5)
+	vectors.BeginUpdate(t, *update, 5)
 	w := &vectorWriter{t: t, openers: newOpeners(t)}
 	w.messages()
 	w.streams()
 	w.faults()
 	w.localFaults()
 	w.forgeries()
-	w.write()
+	vectors.Write(t, vectorsFile, w.list)
 }
 
 type vectorWriter struct {
@@ -86,11 +77,6 @@ func (w *vectorWriter) fail(v vector, name, expect string, in []byte) {
 	}
 	v.Expect = got
 	w.list = append(w.list, v)
-}
-
-func hexOf(b []byte) *string {
-	s := hex.EncodeToString(b)
-	return &s
 }
 
 func (w *vectorWriter) messages() {
@@ -256,18 +242,3 @@ func flip(b []byte, bit int) []byte {
 }
 
 func put16(b []byte, n int) { binary.BigEndian.PutUint16(b, uint16(n)) }
-
-func (w *vectorWriter) write() {
-	var b bytes.Buffer
-	b.WriteString("{\"format\":\"holdfast vectors v1\",\"vectors\":[\n")
-	for i, v := range w.list {
-		line, err := json.Marshal(v)
-		require.NoError(w.t, err)
-		if i > 0 {
-			b.WriteString(",\n")
-		}
-		b.Write(line)
-	}
-	b.WriteString("\n]}\n")
-	require.NoError(w.t, os.WriteFile(vectorsFile, b.Bytes(), 0o644))
-}

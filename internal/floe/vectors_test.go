@@ -1,34 +1,16 @@
 package floe
 
 import (
-	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/vectors"
 )
 
 const vectorsFile = "testdata/vectors.json"
-
-// vector is one entry of a vectors file, as FORMAT.md section 9 describes them.
-type vector struct {
-	Name   string  `json:"name"`
-	Kind   string  `json:"kind"`
-	Expect string  `json:"expect"`
-	Note   string  `json:"note,omitempty"`
-	Key    string  `json:"key"`
-	AAD    string  `json:"aad"`
-	In     string  `json:"in"`
-	Out    *string `json:"out,omitempty"` // absent where nothing opens
-}
-
-type vectors struct {
-	Format  string   `json:"format"`
-	Vectors []vector `json:"vectors"`
-}
 
 // readerLimit is the largest segment that a reader accepts unless it is told otherwise.
 const readerLimit = 16 << 20
@@ -90,22 +72,12 @@ func openStream(key *[KeySize]byte, aad, b []byte, maxSegment int, rotation uint
 	}
 }
 
-func loadVectors(t testing.TB) []vector {
+func loadVectors(t testing.TB) []vectors.Vector {
 	t.Helper()
-	b, err := os.ReadFile(vectorsFile)
-	require.NoError(t, err)
-	var f vectors
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	require.NoError(t, d.Decode(&f))
-	require.Equal(t, "holdfast vectors v1", f.Format)
-	require.NotEmpty(t, f.Vectors)
-	return f.Vectors
+	return vectors.Load(t, vectorsFile)
 }
 
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
-	b, err := hex.DecodeString(s)
-	require.NoError(t, err)
-	return b
+	return vectors.Unhex(t, s)
 }

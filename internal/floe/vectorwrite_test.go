@@ -2,18 +2,14 @@ package floe
 
 import (
 	"bytes"
-	"crypto/fips140"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
-	"testing/cryptotest"
 
-	"github.com/stretchr/testify/require"
+	"github.com/holdfast-go/holdfast/internal/vectors"
 )
 
 var update = flag.Bool("update", false, "write "+vectorsFile+" anew")
@@ -21,13 +17,7 @@ var update = flag.Bool("update", false, "write "+vectorsFile+" anew")
 // TestUpdateVectors writes the vectors whose expectations follow from the format's rules
 // and not from what the code says of them; TestVectors then holds the code to them.
 func TestUpdateVectors(t *testing.T) {
-	if !*update {
-		t.Skip("runs with -update only")
-	}
-	if fips140.Version() == "v1.0.0" {
-		t.Skip("testing/cryptotest can't fix randomness under GOFIPS140=v1.0.0")
-	}
-	cryptotest.SetGlobalRandom(t, 1)
+	vectors.BeginUpdate(t, *update, 1)
 	w := &vectorWriter{aad: []byte("ad")}
 	for i := range w.key {
 		w.key[i] = byte(i)
@@ -37,28 +27,29 @@ func TestUpdateVectors(t *testing.T) {
 	w.headerFlips()
 	w.segmentFaults()
 	w.order()
-	w.write(t)
+	vectors.Write(t, vectorsFile, w.list)
 }
 
 type vectorWriter struct {
 	key  [KeySize]byte
 	aad  []byte
-	list []vector
+	list []vectors.Vector
+}
+
+func (w *vectorWriter) add(name, expect, note string, sealed []byte, out *string) {
+	w.list = append(w.list, vectors.Vector{
+		Name: name, Kind: "stream", Expect: expect, Note: note,
+		Keyed: &vectors.Keyed{Key: hex.EncodeToString(w.key[:]), AAD: hex.EncodeToString(w.aad)},
+		In:    hex.EncodeToString(sealed), Out: out,
+	})
 }
 
 func (w *vectorWriter) ok(name, note string, plaintext, sealed []byte) {
-	out := hex.EncodeToString(plaintext)
-	w.list = append(w.list, vector{
-		Name: name, Kind: "stream", Expect: "ok", Note: note,
-		Key: hex.EncodeToString(w.key[:]), AAD: hex.EncodeToString(w.aad), In: hex.EncodeToString(sealed), Out: &out,
-	})
+	w.add(name, "ok", note, sealed, vectors.Hex(plaintext))
 }
 
 func (w *vectorWriter) fail(name, expect, note string, sealed []byte) {
-	w.list = append(w.list, vector{
-		Name: name, Kind: "stream", Expect: expect, Note: note,
-		Key: hex.EncodeToString(w.key[:]), AAD: hex.EncodeToString(w.aad), In: hex.EncodeToString(sealed),
-	})
+	w.add(name, expect, note, sealed, nil)
 }
 
 // stream seals parts as the segments of a stream, whatever their number and sizes.
@@ -172,21 +163,6 @@ func (w *vectorWriter) order() {
 		join(seg[0], seg[1], seg[2], patch(seg[3], 0, notLast), seg[3]))
 	w.fail("last flag cleared, end", "open", "the last segment claims that others follow", join(seg[0], seg[1], seg[2], patch(seg[3], 0, notLast)))
 	w.fail("header of another stream", "open", "", slices.Concat(other[:HeaderSize], b[HeaderSize:]))
-}
-
-func (w *vectorWriter) write(t *testing.T) {
-	var b bytes.Buffer
-	b.WriteString("{\"format\":\"holdfast vectors v1\",\"vectors\":[\n")
-	for i, v := range w.list {
-		line, err := json.Marshal(v)
-		require.NoError(t, err)
-		if i > 0 {
-			b.WriteString(",\n")
-		}
-		b.Write(line)
-	}
-	b.WriteString("\n]}\n")
-	require.NoError(t, os.WriteFile(vectorsFile, b.Bytes(), 0o644))
 }
 
 // flip returns b with one bit changed.

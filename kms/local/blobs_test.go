@@ -1,10 +1,7 @@
 package local
 
 import (
-	"bytes"
-	"crypto/fips140"
 	"encoding/hex"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -12,12 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/cryptotest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/aead"
 	"github.com/holdfast-go/holdfast/internal/reserved"
+	"github.com/holdfast-go/holdfast/internal/vectors"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -25,41 +22,16 @@ const blobsFile = "testdata/blobs.json"
 
 var update = flag.Bool("update", false, "write "+blobsFile+" anew")
 
-// blobVector is one entry of a vectors file, as FORMAT.md section 9 describes them.
-type blobVector struct {
-	Name     string      `json:"name"`
-	Kind     string      `json:"kind"`
-	Expect   string      `json:"expect"`
-	LocalKey string      `json:"localKey"`
-	Context  kms.Context `json:"context,omitempty"` // the full one
-	In       string      `json:"in"`
-	Out      *string     `json:"out,omitempty"` // absent where nothing opens
-}
-
 func TestBlobs(t *testing.T) {
-	b, err := os.ReadFile(blobsFile)
-	require.NoError(t, err)
-	var f struct {
-		Format  string       `json:"format"`
-		Vectors []blobVector `json:"vectors"`
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	require.NoError(t, d.Decode(&f))
-	require.Equal(t, "holdfast vectors v1", f.Format)
-	require.NotEmpty(t, f.Vectors)
 	keys := map[string]*kms.Key{}
-	for _, v := range f.Vectors {
+	for _, v := range vectors.Load(t, blobsFile) {
 		if keys[v.LocalKey] == nil {
-			raw, err := hex.DecodeString(v.LocalKey)
-			require.NoError(t, err)
-			keys[v.LocalKey] = blobKey(t, raw)
+			keys[v.LocalKey] = blobKey(t, vectors.Unhex(t, v.LocalKey))
 		}
 		t.Run(v.Name, func(t *testing.T) {
 			require.Equal(t, "local", v.Kind)
 			k := keys[v.LocalKey]
-			blob, err := hex.DecodeString(v.In)
-			require.NoError(t, err)
+			blob := vectors.Unhex(t, v.In)
 			got, err := k.Unwrap(reserved.Allow(t.Context()), kms.Wrapped{Ref: k.Ref(), Version: "1", Blob: blob}, v.Context)
 			if v.Expect == "ok" {
 				require.NoError(t, err)
@@ -93,13 +65,7 @@ func blobKey(t *testing.T, raw []byte) *kms.Key {
 // TestUpdateBlobs writes the vectors, whose expectations follow from the format's rules
 // and not from what the code says of them; TestBlobs then holds the code to them.
 func TestUpdateBlobs(t *testing.T) {
-	if !*update {
-		t.Skip("runs with -update only")
-	}
-	if fips140.Version() == "v1.0.0" {
-		t.Skip("testing/cryptotest can't fix randomness under GOFIPS140=v1.0.0")
-	}
-	cryptotest.SetGlobalRandom(t, 6)
+	vectors.BeginUpdate(t, *update, 6)
 	count := func(first byte, n int) []byte {
 		b := make([]byte, n)
 		for i := range b {
@@ -114,12 +80,11 @@ func TestUpdateBlobs(t *testing.T) {
 		require.NoError(t, err)
 		return w.Blob
 	}
-	var list []blobVector
+	var list []vectors.Vector
 	add := func(name, expect string, key []byte, ec kms.Context, in, out []byte) {
-		v := blobVector{Name: "local " + name, Kind: "local", Expect: expect, LocalKey: hex.EncodeToString(key), Context: ec, In: hex.EncodeToString(in)}
+		v := vectors.Vector{Name: "local " + name, Kind: "local", Expect: expect, LocalKey: hex.EncodeToString(key), Context: ec, In: hex.EncodeToString(in)}
 		if expect == "ok" {
-			s := hex.EncodeToString(out)
-			v.Out = &s
+			v.Out = vectors.Hex(out)
 		}
 		list = append(list, v)
 	}
@@ -165,16 +130,5 @@ func TestUpdateBlobs(t *testing.T) {
 	} {
 		add("wrong context: "+c.name, "open", raw(0), c.ec, blob, nil)
 	}
-	var b bytes.Buffer
-	b.WriteString("{\"format\":\"holdfast vectors v1\",\"vectors\":[\n")
-	for i, v := range list {
-		line, err := json.Marshal(v)
-		require.NoError(t, err)
-		if i > 0 {
-			b.WriteString(",\n")
-		}
-		b.Write(line)
-	}
-	b.WriteString("\n]}\n")
-	require.NoError(t, os.WriteFile(blobsFile, b.Bytes(), 0o644))
+	vectors.Write(t, blobsFile, list)
 }
