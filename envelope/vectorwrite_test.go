@@ -184,7 +184,7 @@ func (w *vectorWriter) localFaults() {
 	require.NoError(w.t, err)
 	wrapped, err := h.wrapped.AppendBinary(nil)
 	require.NoError(w.t, err)
-	start := prefixSize + len(h.context)
+	start := prefixSize + len(h.canonical)
 	for i := range wrapped {
 		w.fail(v, fmt.Sprintf("message local key, byte %d", i), "", flip(b, (start+i)*8+i%8))
 	}
@@ -199,11 +199,16 @@ func (w *vectorWriter) localFaults() {
 	}
 	// Wrapped for another purpose.
 	d := dataKey{key: [32]byte(pattern(32))}
-	for name, full := range map[string]kms.Context{"without purpose": ec, "for another": {"a": "b", "holdfast:purpose": "tenant-key"}} {
-		if d.wrapped, err = s.key.Wrap(reserved.Allow(w.t.Context()), d.key[:], full); err != nil {
-			w.t.Fatal(err)
-		}
-		w.fail(v, "message key wrapped "+name, "open", w.message(d, ec))
+	for _, c := range []struct {
+		name string
+		full kms.Context
+	}{
+		{"without purpose", ec},
+		{"for another", kms.Context{"a": "b", "holdfast:purpose": "tenant-key"}},
+	} {
+		d.wrapped, err = s.key.Wrap(reserved.Allow(w.t.Context()), d.key[:], c.full)
+		require.NoError(w.t, err)
+		w.fail(v, "message key wrapped "+c.name, "open", w.message(d, ec))
 	}
 }
 
