@@ -199,6 +199,22 @@ func (p *pipeline) wipe(plain func(*batch) []byte) {
 	p.ring = nil
 }
 
+// fill returns have and what r then gives, want bytes in all or up to r's end, in the batch's buffer. That grows with what
+// comes: a short stream stays small, and a header alone takes no memory, whatever segments it claims.
+func (b *batch) fill(r io.Reader, have []byte, want int) (in []byte, err error) {
+	const smallest = 4 << 10 // bytes
+	n := copy(room(&b.inBuf, max(len(have), min(want, smallest))), have)
+	for {
+		m, err := whole.Read(r, b.inBuf[n:min(want, len(b.inBuf))])
+		if n += m; err != nil || n == want {
+			return b.inBuf[:n], err
+		}
+		old := b.inBuf
+		copy(room(&b.inBuf, min(want, 2*n)), old)
+		clear(old)
+	}
+}
+
 // room returns b with length n, allocated anew when it has no room for that.
 func room(b *[]byte, n int) []byte {
 	if cap(*b) < n {

@@ -3,7 +3,6 @@ package aead
 import (
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/holdfast-go/holdfast/internal/floe"
 	"github.com/holdfast-go/holdfast/internal/whole"
@@ -112,7 +111,7 @@ func (r *Reader) next(b *batch) error {
 	if r.held != nil {
 		return r.held
 	}
-	in, err := r.read(b)
+	in, err := b.fill(r.r, nil, r.group*r.stream.SegmentSize)
 	n := len(in)
 	size := 0
 	for r.held == nil && (size < n || n == 0) {
@@ -140,22 +139,6 @@ func (r *Reader) next(b *batch) error {
 	}
 	b.in, b.last = in[:size], r.last
 	return nil
-}
-
-// read fills a batch's buffer. The first time it grows the buffer with what comes, so that a header alone
-// takes no memory, whatever segments it claims.
-func (r *Reader) read(b *batch) (in []byte, err error) {
-	const smallest = 4 << 10 // bytes
-	want := r.group * r.stream.SegmentSize
-	for n := 0; ; {
-		in = slices.Grow(b.inBuf[:n], min(want, max(smallest, 2*n))-n)
-		b.inBuf = in
-		m, err := whole.Read(r.r, in[n:min(want, cap(in))])
-		n += m
-		if err != nil || n == want {
-			return in[:n], err
-		}
-	}
 }
 
 var errTrailing = fmt.Errorf("%w: bytes after the end", ErrFormat)

@@ -4,7 +4,6 @@ import (
 	"io"
 
 	"github.com/holdfast-go/holdfast/internal/floe"
-	"github.com/holdfast-go/holdfast/internal/whole"
 )
 
 // sealer is what Writer and SealReader share: plaintext in, encrypted segments out.
@@ -63,13 +62,11 @@ func (s *sealer) from(src io.Reader) func(*batch) error {
 		if ended {
 			return io.EOF
 		}
-		in := room(&b.inBuf, s.group*s.plain()+1) // the one byte more tells that another segment follows
-		n := copy(in, s.pending)
-		m, err := whole.Read(src, in[n:])
+		in, err := b.fill(src, s.pending, s.group*s.plain()+1) // the one byte more tells that another segment follows
 		if err != nil && err != io.EOF {
 			return err
 		}
-		in, ended = in[:n+m], err == io.EOF
+		ended = err == io.EOF
 		full := max(0, len(in)-1) / s.plain() * s.plain()
 		s.hold(in[full:])
 		if full == 0 {
