@@ -234,3 +234,56 @@ func TestCloseAfterPanickingSource(t *testing.T) {
 	_, err = openStreamBytes(k, nil, b.Bytes(), nil)
 	require.ErrorIs(t, err, ErrTruncated)
 }
+
+// aborting is a source that aborts the Writer which reads it.
+type aborting struct {
+	io.Reader
+	w *Writer
+}
+
+func (a aborting) Read(p []byte) (int, error) {
+	a.w.Abort()
+	return a.Reader.Read(p)
+}
+
+// TestAbortFromSource: an Abort counts wherever it is called from.
+func TestAbortFromSource(t *testing.T) {
+	k := NewKey()
+	var b bytes.Buffer
+	w, err := NewWriter(&b, k, nil, &StreamOptions{SegmentSize: 64})
+	require.NoError(t, err)
+	_, err = w.ReadFrom(aborting{bytes.NewReader(pattern(1000)), w})
+	require.ErrorIs(t, err, ErrClosed)
+	require.ErrorIs(t, w.Close(), ErrClosed)
+	_, err = openStreamBytes(k, nil, b.Bytes(), nil)
+	require.ErrorIs(t, err, ErrTruncated)
+}
+
+// TestAbortWipes: nothing of the plaintext stays in the buffers, also after a panic and where they grew.
+func TestAbortWipes(t *testing.T) {
+	for name, fill := range map[string]func(*Writer){
+		"written": func(w *Writer) { _, _ = w.Write([]byte("secret")) },
+		"read":    func(w *Writer) { _, _ = w.ReadFrom(bytes.NewReader(bytes.Repeat([]byte("secret"), 100_000))) },
+		"panicked": func(w *Writer) {
+			panics(func() { _, _ = w.ReadFrom(panicking{bytes.NewReader(bytes.Repeat([]byte("secret"), 100_000))}) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, err := NewWriter(io.Discard, NewKey(), nil, nil)
+			require.NoError(t, err)
+			fill(w)
+			buffers := [][]byte{w.pending[:cap(w.pending)]}
+			for _, b := range w.ring {
+				buffers = append(buffers, b.inBuf)
+			}
+			w.Abort()
+			for _, b := range buffers {
+				require.NotContains(t, string(b), "secret")
+			}
+		})
+	}
+	old := []byte("secret")
+	b := old
+	require.Len(t, room(&b, 100), 100)
+	require.Equal(t, make([]byte, 6), old, "a buffer is dropped with what was in it")
+}

@@ -143,6 +143,8 @@ func TestZeroStreams(t *testing.T) {
 	require.ErrorContains(t, err, "NewSealReader")
 	_, err = s.WriteTo(io.Discard)
 	require.ErrorContains(t, err, "NewSealReader")
+	_, err = s.Size(1)
+	require.ErrorContains(t, err, "NewSealReader")
 	var a ReaderAt
 	_, err = a.ReadAt(make([]byte, 1), 0)
 	require.ErrorContains(t, err, "NewReaderAt")

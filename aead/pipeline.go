@@ -32,6 +32,7 @@ type pipeline struct {
 	group   int      // how many segments next may put in a batch
 	ring    []*batch // reused
 	err     error    // sticky
+	running bool     // a call is under way
 }
 
 // failed returns the sticky error, or the zero value's.
@@ -45,15 +46,20 @@ func (p *pipeline) failed(name string) error {
 // Format prints no more than that this is a stream, for every verb: there is plaintext in the buffers.
 func (p pipeline) Format(f fmt.State, _ rune) { io.WriteString(f, "aead stream") }
 
-// do runs f. Should a source or sink panic in it, the stream ends there, also for a caller that recovers.
+// do runs f. Should a source or sink panic in it, the stream ends there, also for a caller that recovers. An error that is
+// set from within, by an Abort, is f's.
 func (p *pipeline) do(f func() error) error {
-	p.err = errPanicked
+	p.err, p.running = errUnfinished, true
+	defer func() { p.running = false }()
 	err := f()
+	if p.err != errUnfinished {
+		err = p.err
+	}
 	p.err = nil
 	return err
 }
 
-var errPanicked = errors.New("aead: the source or sink panicked")
+var errUnfinished = errors.New("aead: an earlier call on this stream has not returned: its source or sink panicked, or makes this call")
 
 func newPipeline(s *floe.Stream, workers int) pipeline {
 	return pipeline{stream: s, workers: workers, group: 1}
@@ -202,22 +208,24 @@ func (p *pipeline) wipe(plain func(*batch) []byte) {
 // fill returns have and what r then gives, want bytes in all or up to r's end, in the batch's buffer. That grows with what
 // comes: a short stream stays small, and a header alone takes no memory, whatever segments it claims.
 func (b *batch) fill(r io.Reader, have []byte, want int) (in []byte, err error) {
-	const smallest = 4 << 10 // bytes
-	n := copy(room(&b.inBuf, max(len(have), min(want, smallest))), have)
+	const smallest = 4 << 10                                             // bytes
+	n := copy(room(&b.inBuf, max(len(have), min(want, smallest))), have) // have lies elsewhere
 	for {
 		m, err := whole.Read(r, b.inBuf[n:min(want, len(b.inBuf))])
 		if n += m; err != nil || n == want {
 			return b.inBuf[:n], err
 		}
-		old := b.inBuf
-		copy(room(&b.inBuf, min(want, 2*n)), old)
-		clear(old)
+		grown := make([]byte, min(want, 2*n))
+		copy(grown, b.inBuf)
+		clear(b.inBuf)
+		b.inBuf = grown
 	}
 }
 
-// room returns b with length n, allocated anew when it has no room for that.
+// room returns b with length n, cleared and allocated anew when it has no room for that.
 func room(b *[]byte, n int) []byte {
 	if cap(*b) < n {
+		clear(*b)
 		*b = make([]byte, n)
 	}
 	return (*b)[:n]

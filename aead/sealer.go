@@ -96,10 +96,12 @@ func (s *sealer) add(b []byte) {
 
 // fail keeps the first error and then wipes what is left of the plaintext.
 func (s *sealer) fail(err error) {
-	if err == nil || s.err != nil {
+	if err == nil || s.err != nil && s.err != errUnfinished {
 		return
 	}
-	s.err = err
+	if s.err == nil {
+		s.err = err
+	}
 	clear(s.pending[:cap(s.pending)])
 	s.pending = nil
 	s.wipe(func(b *batch) []byte { return b.inBuf })

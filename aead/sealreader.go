@@ -37,6 +37,9 @@ func NewSealReader(src io.Reader, k *Key, additionalData []byte, o *StreamOption
 // Size returns how many bytes all of Read gives for a source of so many.
 // Errors are those of [SealedSize].
 func (r *SealReader) Size(plaintext int64) (int64, error) {
+	if r.stream == nil {
+		return 0, r.failed("SealReader")
+	}
 	n, err := SealedSize(plaintext, r.stream.SegmentSize)
 	if err != nil {
 		return 0, err

@@ -130,7 +130,13 @@ func (w *Writer) Close() error {
 
 // Abort ends the Writer without sealing the last segment: what was written opens
 // nowhere. After Close it does nothing.
-func (w *Writer) Abort() { w.fail(ErrClosed) }
+func (w *Writer) Abort() {
+	if w.running { // called by the source or sink: the call under way ends with it
+		w.err = ErrClosed
+		return
+	}
+	w.fail(ErrClosed)
+}
 
 // sealPending seals what is pending as one segment.
 func (w *Writer) sealPending(last bool) error {

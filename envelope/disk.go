@@ -3,6 +3,7 @@ package envelope
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -29,6 +30,9 @@ func (d disk) saveCopy(path string, header []byte) error {
 	fresh := freshCopyPath(path)
 	var f *os.File
 	if err := d.do("create copy", func() (err error) {
+		if info, err := os.Lstat(fresh); err == nil && (!info.Mode().IsRegular() || info.Size() > maxHeader) {
+			return fmt.Errorf("%q is in the way: move it", fresh)
+		}
 		os.Remove(fresh) // a killed run's
 		f, err = os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		return err

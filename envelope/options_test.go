@@ -77,6 +77,21 @@ func TestReuseForgets(t *testing.T) {
 	})
 }
 
+// TestReuseStopsItsTimers: a key that was replaced leaves no timer, which would hold it for the rest of its age.
+func TestReuseStopsItsTimers(t *testing.T) {
+	r, err := newReuse(Limits{1, 1000, time.Hour})
+	require.NoError(t, err)
+	s := newSealer(t, newFake("k"), nil)
+	s.reuse = r.take
+	seal(t, s, nil, nil)
+	e := r.entry(string([]byte{0, 0}))
+	first := e.expiry
+	seal(t, s, nil, nil)
+	require.NotSame(t, first, e.expiry)
+	require.False(t, first.Stop(), "the timer of the first key still runs")
+	require.True(t, e.expiry.Stop())
+}
+
 // TestSealerPrints: nothing that a Sealer holds shows, also not in what a failing assertion dumps.
 func TestSealerPrints(t *testing.T) {
 	r, err := newReuse(Limits{10, 1000, time.Minute})

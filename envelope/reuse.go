@@ -36,7 +36,8 @@ type reused struct {
 	key      dataKey
 	messages int
 	bytes    int64
-	born     time.Time // zero: no key
+	born     time.Time   // zero: no key
+	expiry   *time.Timer // clears it
 }
 
 func newReuse(l Limits) (*reuse, error) {
@@ -67,7 +68,7 @@ func (r *reuse) take(ctx context.Context, k *kms.Key, canonical []byte, ec kms.C
 		e.forget()
 		e.key, e.born = key, born
 		// Cleared in time, also when nobody comes for it again.
-		time.AfterFunc(time.Until(born.Add(r.limits.Age)), func() { r.expire(string(canonical), e, born) })
+		e.expiry = time.AfterFunc(time.Until(born.Add(r.limits.Age)), func() { r.expire(string(canonical), e, born) })
 	}
 	e.messages++
 	e.bytes += size
@@ -76,8 +77,11 @@ func (r *reuse) take(ctx context.Context, k *kms.Key, canonical []byte, ec kms.C
 
 // forget clears the key. Call it in turn.
 func (e *reused) forget() {
+	if e.expiry != nil {
+		e.expiry.Stop() // or it would hold the entry for as long as the key might have lived
+	}
 	e.key.clear()
-	e.messages, e.bytes, e.born = 0, 0, time.Time{}
+	e.messages, e.bytes, e.born, e.expiry = 0, 0, time.Time{}, nil
 }
 
 // expire forgets the key born then, unless another has taken its place.

@@ -18,7 +18,7 @@ import (
 //
 // The old header is first copied to path+".header", and the copy removed at the end. After a crash or an error at any
 // point the file opens, or RewrapFile, called again with the same context, puts the copy back and goes on. It refuses to
-// begin while anything else has the copy's name. One process at a time may rewrap a file: on Linux, macOS and the BSDs a second one is
+// begin while anything else has the copy's name; a small file called path+".header.new" is taken for a leftover of its own. One process at a time may rewrap a file: on Linux, macOS and the BSDs a second one is
 // refused, elsewhere it is the caller's to see to. Who reads the header at the
 // very moment may have to read it again.
 func (s *Sealer) RewrapFile(ctx context.Context, path string, ec kms.Context) error {

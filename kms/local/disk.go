@@ -24,23 +24,54 @@ const (
 
 // readFile reads and checks the key file at path. Clear what it returns.
 func readFile(path string) (*contents, error) {
-	// Before opening it, which would wait for a writer if it were a pipe.
-	info, err := os.Stat(path)
-	if err == nil {
-		err = checkFile(path, info)
+	c, info, err := readOnce(path)
+	if err != nil && info != nil {
+		// A file that was destroyed while it was read is zeros, and another is in its place.
+		if now, statErr := os.Lstat(path); statErr == nil && !os.SameFile(info, now) {
+			c, _, err = readOnce(path)
+		}
 	}
+	return c, err
+}
+
+// readOnce also returns which file it read.
+func readOnce(path string) (*contents, fs.FileInfo, error) {
+	f, info, err := openRegular(path, os.O_RDONLY)
 	if err != nil {
-		return nil, diskError(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, diskError(err)
+		return nil, nil, diskError(err)
 	}
 	defer f.Close()
-	if info, err = f.Stat(); err == nil {
-		err = checkFile(path, info)
+	c, err := readOpen(f, path, info)
+	return c, info, err
+}
+
+// openRegular opens the regular file at path: no pipe, which would wait for a writer, and no link, also
+// not one that takes its place meanwhile.
+func openRegular(path string, flag int) (*os.File, fs.FileInfo, error) {
+	was, err := os.Lstat(path)
+	if err == nil && !was.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %q is not a regular file", kms.ErrInvalid, path)
 	}
 	if err != nil {
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !os.SameFile(was, info) {
+		err = fmt.Errorf("%w: %q changed while it was opened", kms.ErrUnavailable, path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+func readOpen(f *os.File, path string, info fs.FileInfo) (*contents, error) {
+	if err := checkFile(path, info); err != nil {
 		return nil, diskError(err)
 	}
 	b := make([]byte, info.Size())
@@ -53,8 +84,6 @@ func readFile(path string) (*contents, error) {
 
 func checkFile(path string, info fs.FileInfo) error {
 	switch {
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: %q is not a regular file", kms.ErrInvalid, path)
 	case runtime.GOOS != "windows" && info.Mode().Perm()&^fileMode != 0:
 		return fmt.Errorf("%w: the key file's mode is %04o: run chmod 600 %q", kms.ErrInvalid, info.Mode().Perm(), path)
 	case info.Size() > maxFile:
@@ -66,8 +95,15 @@ func checkFile(path string, info fs.FileInfo) error {
 // lockFile takes the lock that all writers of path take. They are other processes, or other
 // Files of this one.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
-	l := flock.New(path+".lock", flock.SetPermissions(fileMode))
+	name := path + ".lock"
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %q is not a regular file", kms.ErrInvalid, name)
+	}
+	l := flock.New(name, flock.SetPermissions(fileMode))
 	ok, err := l.TryLockContext(ctx, lockRetry)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("%w: the lock is taken: %w", kms.ErrUnavailable, err)
+	}
 	if err != nil {
 		return nil, diskError(fmt.Errorf("lock: %w", err))
 	}
@@ -101,7 +137,7 @@ func writeFile(path string, c *contents, shred bool) (err error) {
 	// its place a crash must not cost the key. Windows does not replace open files.
 	var old *os.File
 	if shred && runtime.GOOS != "windows" {
-		if old, err = os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+		if old, _, err = openRegular(path, os.O_WRONLY); err == nil {
 			defer old.Close()
 		}
 	}
@@ -135,7 +171,7 @@ func discard(path string) {
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
 		return
 	}
-	if f, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+	if f, _, err := openRegular(path, os.O_WRONLY); err == nil {
 		overwrite(f)
 		f.Close()
 	}

@@ -66,17 +66,8 @@ func create(path string, o *Options) (_ *File, err error) {
 		return nil, err
 	}
 	resolved := filepath.Join(dir, filepath.Base(path))
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
-	defer cancel()
-	unlock, err := lockFile(ctx, resolved)
-	if err != nil {
+	if err := refuseExisting(resolved); err != nil { // before anyone is asked for a passphrase
 		return nil, err
-	}
-	defer unlock()
-	if _, err := os.Lstat(resolved); err == nil {
-		return nil, diskError(fs.ErrExist)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, diskError(err)
 	}
 	c := newContents(nil)
 	var kek *aead.Key
@@ -93,10 +84,31 @@ func create(path string, o *Options) (_ *File, err error) {
 	}
 	defer c.clear()
 	c.rotate(kek)
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	unlock, err := lockFile(ctx, resolved)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := refuseExisting(resolved); err != nil {
+		return nil, err
+	}
 	if err := writeFile(resolved, c, false); err != nil {
 		return nil, err
 	}
 	return newFile(resolved, c, kek)
+}
+
+func refuseExisting(path string) error {
+	_, err := os.Lstat(path)
+	if err == nil {
+		err = fs.ErrExist
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return diskError(err)
 }
 
 func open(path string, o *Options) (*File, error) {

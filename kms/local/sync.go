@@ -35,7 +35,7 @@ func (d *driver) update(ctx context.Context, change func(*contents) (bool, error
 		return err
 	}
 	defer c.clear()
-	if err := d.install(c); err != nil {
+	if err := d.adopt(c); err != nil {
 		return err
 	}
 	changed, err := change(c)
@@ -78,6 +78,20 @@ func (d *driver) read() error {
 		return err
 	}
 	defer c.clear()
+	return d.adopt(c)
+}
+
+// adopt installs what was read. A version that another process added may not be durable yet, if it was killed
+// after its rename: nothing is to be wrapped under it before it is.
+func (d *driver) adopt(c *contents) error {
+	d.mu.RLock()
+	known := len(d.versions)
+	d.mu.RUnlock()
+	if len(c.Versions) > known {
+		if err := durable.SyncDir(filepath.Dir(d.path)); err != nil {
+			return diskError(err)
+		}
+	}
 	return d.install(c)
 }
 
