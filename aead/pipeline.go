@@ -74,6 +74,7 @@ type steps struct {
 
 const (
 	serialBytes = 4 << 20   // where a second core begins to pay for itself
+	smallBuffer = 4 << 10   // where a buffer that grows begins, in bytes
 	maxInFlight = 64 << 20  // bytes of batches, beyond two
 	batchBytes  = 256 << 10 // what a worker takes at once: waking one costs as much as sealing some 30 KiB
 )
@@ -208,8 +209,7 @@ func (p *pipeline) wipe(plain func(*batch) []byte) {
 // fill returns have and what r then gives, want bytes in all or up to r's end, in the batch's buffer. That grows with what
 // comes: a short stream stays small, and a header alone takes no memory, whatever segments it claims.
 func (b *batch) fill(r io.Reader, have []byte, want int) (in []byte, err error) {
-	const smallest = 4 << 10                                             // bytes
-	n := copy(room(&b.inBuf, max(len(have), min(want, smallest))), have) // have lies elsewhere
+	n := copy(room(&b.inBuf, max(len(have), min(want, smallBuffer))), have) // have lies elsewhere
 	for {
 		m, err := whole.Read(r, b.inBuf[n:min(want, len(b.inBuf))])
 		if n += m; err != nil || n == want {

@@ -174,10 +174,8 @@ func (r *Reader) openInto(dst []byte, b *batch) ([]byte, error) {
 // end makes an error sticky and wipes what is left of the plaintext.
 func (r *Reader) end(err error) error {
 	if r.err == nil && err != nil {
-		r.err = err
-		if len(r.rest) == 0 {
-			r.wipe(func(b *batch) []byte { return b.outBuf })
-		}
+		r.err = err // and rest is empty: what it held came before
+		r.wipe(func(b *batch) []byte { return b.outBuf })
 	}
 	return r.err
 }

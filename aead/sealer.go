@@ -29,9 +29,12 @@ func newSealer(k *Key, additionalData []byte, o *StreamOptions) (sealer, [floe.H
 // plain is the plaintext of a full segment, in bytes.
 func (s *sealer) plain() int { return s.stream.SegmentSize - floe.Overhead }
 
+// segments is how many segments n bytes of plaintext take; none still takes one.
+func (s *sealer) segments(n int) int { return max(1, (n+s.plain()-1)/s.plain()) }
+
 // take makes in the batch's input: full segments, or what is left of the stream.
 func (s *sealer) take(b *batch, in []byte, last bool) error {
-	n := uint64(max(1, (len(in)+s.plain()-1)/s.plain()))
+	n := uint64(s.segments(len(in)))
 	if s.index+n > floe.MaxSegments {
 		return ErrTooLarge
 	}
@@ -43,7 +46,7 @@ func (s *sealer) take(b *batch, in []byte, last bool) error {
 // seal is the work step.
 func (s *sealer) seal(b *batch) error {
 	in, index := b.in, b.index
-	b.out = room(&b.outBuf, len(in)+floe.Overhead*max(1, (len(in)+s.plain()-1)/s.plain()))[:0]
+	b.out = room(&b.outBuf, len(in)+floe.Overhead*s.segments(len(in)))[:0]
 	for {
 		n := min(len(in), s.plain())
 		b.out = b.cursor.Seal(b.out, in[:n], index, b.last && n == len(in))
@@ -85,10 +88,9 @@ func (s *sealer) hold(b []byte) {
 // add appends b, which fits in a segment with what is pending. It grows the buffer step by step, so
 // that a short stream stays small, and leaves no copy behind.
 func (s *sealer) add(b []byte) {
-	const smallest = 4 << 10 // bytes
 	if need := len(s.pending) + len(b); need > cap(s.pending) {
 		old := s.pending
-		s.pending = append(make([]byte, 0, min(s.plain(), max(2*cap(old), need, smallest))), old...)
+		s.pending = append(make([]byte, 0, min(s.plain(), max(2*cap(old), need, smallBuffer))), old...)
 		clear(old)
 	}
 	s.pending = append(s.pending, b...)

@@ -9,7 +9,7 @@ import (
 )
 
 // SealReader is the pull side of a [Writer]: it reads plaintext from a source and gives the sealed stream
-// to whoever reads it, for uploads that want an io.Reader. [SealedSize] tells the length beforehand. A
+// to whoever reads it, for uploads that want an io.Reader. [SealReader.Size] tells the length beforehand. A
 // SealReader is for one goroutine.
 type SealReader struct {
 	sealer

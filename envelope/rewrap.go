@@ -26,9 +26,18 @@ func (s *Sealer) rewrapHeader(ctx context.Context, header []byte, ec kms.Context
 		return nil, err
 	}
 	defer d.clear()
+	return s.wrapAnew(ctx, &d, h.size, ec)
+}
+
+// wrapAnew returns a header of that length with the data key wrapped under the key's current version.
+func (s *Sealer) wrapAnew(ctx context.Context, d *dataKey, size int, ec kms.Context) ([]byte, error) {
+	canon, err := canonical(ec)
+	if err != nil {
+		return nil, err
+	}
 	w, err := wrap(ctx, s.key, &d.key, ec)
 	if err != nil {
 		return nil, err
 	}
-	return buildHeader(&d.key, h.canonical, w, h.size)
+	return buildHeader(&d.key, canon, w, size)
 }

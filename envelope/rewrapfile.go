@@ -14,11 +14,11 @@ import (
 	"github.com/holdfast-go/holdfast/kms"
 )
 
-// RewrapFile rewraps the message in the file at path in place, as [Sealer.RewrapHeader] does: it writes the header and leaves the body alone, however large.
+// RewrapFile rewraps the message in the file at path in place, as [Sealer.RewrapHeader] does: it writes the header and leaves the body alone, however large. It makes three calls to the KMS.
 //
 // The old header is first copied to path+".header", and the copy removed at the end. After a crash or an error at any
 // point the file opens, or RewrapFile, called again with the same context, puts the copy back and goes on. It refuses to
-// begin while anything else has the copy's name; a small file called path+".header.new" is taken for a leftover of its own. One process at a time may rewrap a file: on Linux, macOS and the BSDs a second one is
+// begin while anything else has the name of the copy; a small file called path+".header.new" is taken for a leftover of its own. One process at a time may rewrap a file: on Linux, macOS and the BSDs a second one is
 // refused, elsewhere it is the caller's to see to. Who reads the header at the
 // very moment may have to read it again.
 func (s *Sealer) RewrapFile(ctx context.Context, path string, ec kms.Context) error {
@@ -41,16 +41,19 @@ func (s *Sealer) rewrapFile(ctx context.Context, d disk, path string, ec kms.Con
 	if err := lockExclusive(f); err != nil {
 		return err
 	}
-	old, err := s.recover(ctx, d, f, path, ec)
+	old, key, err := s.recover(ctx, d, f, path, ec)
 	if err != nil {
 		return err
 	}
-	fresh, err := s.rewrapHeader(ctx, old, ec)
+	defer key.clear()
+	fresh, err := s.wrapAnew(ctx, &key, len(old), ec)
 	if err != nil {
 		return err
 	}
 	// Opened before it is written, so that no outage of the KMS comes between the write and its check.
-	if err := s.fits(ctx, fresh, f, ec); err != nil {
+	check, err := s.openFile(ctx, fresh, f, ec)
+	check.clear()
+	if err != nil {
 		return fmt.Errorf("the new header does not open: %w", err)
 	}
 	if err := d.saveCopy(path, old); err != nil {
@@ -65,52 +68,44 @@ func (s *Sealer) rewrapFile(ctx context.Context, d disk, path string, ec kms.Con
 	return d.removeCopy(path)
 }
 
-// recover returns the file's header, which opens and is durable. When the header is torn and a copy of it was left
-// behind, it puts the copy back first.
-func (s *Sealer) recover(ctx context.Context, d disk, f *os.File, path string, ec kms.Context) ([]byte, error) {
+// recover returns the file's header, durable, and the data key in it. When the header is torn and a copy of it was
+// left behind, it puts the copy back first.
+func (s *Sealer) recover(ctx context.Context, d disk, f *os.File, path string, ec kms.Context) ([]byte, dataKey, error) {
 	saved, err := readCopy(path)
 	if err != nil {
-		return nil, err
+		return nil, dataKey{}, err
 	}
+	var key dataKey
 	live, err := readHeader(io.NewSectionReader(f, 0, maxHeader))
 	if err == nil {
-		err = s.fits(ctx, live, f, ec)
+		key, err = s.openFile(ctx, live, f, ec)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		// A run that was killed may not have come to this, and the copy is about to go.
-		return live, d.do("sync file", f.Sync)
-	case saved == nil:
-		return nil, err
+		if err := d.do("sync file", f.Sync); err != nil {
+			key.clear()
+			return nil, dataKey{}, err
+		}
+		return live, key, nil
 	}
-	if torn, copyErr := s.torn(ctx, live, saved, f, ec); copyErr != nil {
-		return nil, fmt.Errorf("%w; nor does the copy in %q: %w", err, copyPath(path), copyErr)
-	} else if !torn {
-		return nil, err // it is whole, but this Sealer can't open it
+	if saved == nil {
+		return nil, dataKey{}, err
+	}
+	key, copyErr := s.openFile(ctx, saved, f, ec)
+	if copyErr != nil {
+		return nil, dataKey{}, fmt.Errorf("%w; nor does the copy in %q: %w", err, copyPath(path), copyErr)
+	}
+	// All headers of a file have one data key, so the copy's tells whether the live one is whole, whatever the KMS says of that.
+	h, parseErr := parseHeader(live)
+	if parseErr == nil && h.size == len(saved) && h.verify(&key.key, live) == nil {
+		key.clear()
+		return nil, dataKey{}, err // whole, but this Sealer can't open it
 	}
 	if err := d.replaceHeader(f, saved); err != nil {
-		return nil, fmt.Errorf("put back %q: %w", copyPath(path), err)
+		key.clear()
+		return nil, dataKey{}, fmt.Errorf("put back %q: %w", copyPath(path), err)
 	}
-	return saved, nil
-}
-
-// torn tells whether the live header is not whole and saved is one for this file. All headers of a file have one data
-// key, so the copy's tells about the live one, whatever the KMS says of that. Its error says that the copy is of no use.
-func (s *Sealer) torn(ctx context.Context, live, saved []byte, f *os.File, ec kms.Context) (bool, error) {
-	d, err := s.openFile(ctx, saved, f, ec)
-	if err != nil {
-		return false, err
-	}
-	defer d.clear()
-	h, err := parseHeader(live)
-	return err != nil || h.size != len(saved) || h.verify(&d.key, live) != nil, nil
-}
-
-// fits tells whether a whole header opens, and the start of the body in f with it.
-func (s *Sealer) fits(ctx context.Context, header []byte, f *os.File, ec kms.Context) error {
-	d, err := s.openFile(ctx, header, f, ec)
-	d.clear()
-	return err
+	return saved, key, nil
 }
 
 // openFile opens a whole header, and the start of the body in f with it.
@@ -122,13 +117,15 @@ func (s *Sealer) openFile(ctx context.Context, header []byte, f *os.File, ec kms
 	body := d.body()
 	defer body.Destroy()
 	start := int64(h.size)
-	_, err = aead.NewReader(io.NewSectionReader(f, start, math.MaxInt64-start), body, bodyContext(h.canonical), &aead.StreamOptions{MaxSegmentSize: 1 << 30})
+	_, err = aead.NewReader(io.NewSectionReader(f, start, math.MaxInt64-start), body, bodyContext(h.canonical), &aead.StreamOptions{MaxSegmentSize: largestSegment})
 	if err != nil {
 		d.clear()
 		return dataKey{}, err
 	}
 	return d, nil
 }
+
+const largestSegment = 1 << 30 // that aead reads at all: nothing of one is read here
 
 func copyPath(path string) string { return path + ".header" }
 

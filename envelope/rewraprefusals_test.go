@@ -196,3 +196,17 @@ func TestRewrapFileReadOnly(t *testing.T) {
 	require.ErrorIs(t, m.s.RewrapFile(t.Context(), m.path, m.ec), fs.ErrPermission)
 	m.requireUntouched(t, m.before, nil)
 }
+
+// TestRewrapFileCalls counts what a file costs at the KMS: one unwrap of the old header, one wrap, one unwrap of the new one.
+func TestRewrapFileCalls(t *testing.T) {
+	f := newFake("k")
+	m := &messageFile{path: filepath.Join(t.TempDir(), "message"), s: newSealer(t, f, nil)}
+	m.before = sealStream(t, m.s, filePlaintext, nil, nil)
+	require.NoError(t, os.WriteFile(m.path, m.before, 0o600))
+	f.wraps.Store(0)
+	f.unwraps.Store(0)
+	require.NoError(t, m.s.RewrapFile(t.Context(), m.path, nil))
+	require.EqualValues(t, 1, f.wraps.Load())
+	require.EqualValues(t, 2, f.unwraps.Load())
+	require.True(t, m.opens(t))
+}
