@@ -92,6 +92,7 @@ func TestDestroyLeavesOthersAlone(t *testing.T) {
 }
 
 func TestDestroyWaitsForUsesInFlight(t *testing.T) {
+	needClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		k := parse(t, pattern(KeySize))
 		s := k.secret()

@@ -174,6 +174,7 @@ func TestCountWraps(t *testing.T) {
 
 func TestPrefixServes15Minutes(t *testing.T) {
 	evictAll(t)
+	needClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		k := oneLane()
 		first := prefixOf(k.Seal(nil, nil, nil))

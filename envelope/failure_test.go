@@ -94,6 +94,7 @@ func TestContextEnds(t *testing.T) {
 		}, context.DeadlineExceeded},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			needClock(t)
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake("k")
 				s := newSealer(t, f, nil)

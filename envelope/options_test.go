@@ -53,6 +53,7 @@ func (idle) Read([]byte) (int, error) { return 0, nil }
 
 // TestReuseForgets: a key that nobody comes for again is cleared when its age is over.
 func TestReuseForgets(t *testing.T) {
+	needClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		r, err := newReuse(Limits{10, 1000, time.Minute})
 		require.NoError(t, err)

@@ -72,6 +72,7 @@ func TestReuseOff(t *testing.T) {
 }
 
 func TestReuseAge(t *testing.T) {
+	needClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake("k")
 		s := newSealer(t, f, &SealerOptions{Reuse: &Limits{1000, 1000, time.Minute}})
@@ -134,6 +135,7 @@ func TestReuseStreamIV(t *testing.T) {
 }
 
 func TestReuseStart(t *testing.T) {
+	needClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake("k")
 		f.before = func(context.Context, string) error { time.Sleep(time.Second); return nil }
@@ -155,6 +157,7 @@ func TestReuseStart(t *testing.T) {
 
 // TestReuseOneContextWaits has a KMS that is silent for one context: another context does not wait for it.
 func TestReuseOneContextWaits(t *testing.T) {
+	needClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake("k")
 		slow := true
@@ -180,6 +183,7 @@ func TestReuseOneContextWaits(t *testing.T) {
 }
 
 func TestReuseWaiterGivesUp(t *testing.T) {
+	needClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake("k")
 		f.before = func(context.Context, string) error { time.Sleep(5 * time.Second); return nil }
@@ -261,6 +265,7 @@ func TestReuseModel(t *testing.T) {
 		bytes    int64
 		born     time.Time
 	}
+	needClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) { // without Deadline, which a bubble does not have
 			limits := Limits{
