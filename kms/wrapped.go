@@ -46,11 +46,16 @@ func (w Wrapped) AppendBinary(b []byte) ([]byte, error) {
 	if err := w.check(); err != nil {
 		return nil, &Error{Op: "encode wrapped key", Err: err}
 	}
+	return w.appendTo(b), nil
+}
+
+// appendTo is AppendBinary of what check has passed.
+func (w Wrapped) appendTo(b []byte) []byte {
 	b = append(append(b, byte(len(w.Provider))), w.Provider...)
 	b = appendString16(b, w.KeyID)
 	b = append(append(b, byte(len(w.Version))), w.Version...)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(w.Blob)))
-	return append(b, w.Blob...), nil
+	return append(b, w.Blob...)
 }
 
 // ParseWrapped reads what [Wrapped.AppendBinary] wrote from the front of b and
@@ -58,12 +63,21 @@ func (w Wrapped) AppendBinary(b []byte) ([]byte, error) {
 // [ErrInvalid]. What it returns is not authenticated: [Key.Unwrap] uses it to
 // select among keys that were configured, never to find one.
 func ParseWrapped(b []byte) (w Wrapped, rest []byte, err error) {
+	w, rest, err = parseWrapped(b)
+	if err != nil {
+		return Wrapped{}, nil, &Error{Op: "parse wrapped key", Err: err}
+	}
+	return w, rest, nil
+}
+
+// parseWrapped is ParseWrapped without the package's prefix on its errors.
+func parseWrapped(b []byte) (w Wrapped, rest []byte, err error) {
 	provider, rest, ok1 := cut8(b)
 	keyID, rest, ok2 := cut16(rest)
 	version, rest, ok3 := cut8(rest)
 	blob, rest, ok4 := cut16(rest)
 	if !ok1 || !ok2 || !ok3 || !ok4 {
-		return Wrapped{}, nil, &Error{Op: "parse wrapped key", Err: fmt.Errorf("%w: cut short", ErrInvalid)}
+		return Wrapped{}, nil, fmt.Errorf("%w: cut short", ErrInvalid)
 	}
 	w = Wrapped{
 		Ref:     Ref{Provider: string(provider), KeyID: string(keyID)},
@@ -71,7 +85,7 @@ func ParseWrapped(b []byte) (w Wrapped, rest []byte, err error) {
 		Blob:    bytes.Clone(blob),
 	}
 	if err := w.check(); err != nil {
-		return Wrapped{}, nil, &Error{Op: "parse wrapped key", Err: err}
+		return Wrapped{}, nil, err
 	}
 	return w, rest[:len(rest):len(rest)], nil
 }
