@@ -72,10 +72,10 @@ func (f *fake) Close() error { return nil }
 // calls returns how often the driver was called.
 func (f *fake) calls() int { return int(f.wraps.Load() + f.unwraps.Load()) }
 
-// newSealer returns a Sealer over a driver.
+// newSealer returns a Sealer over a driver, each call of which is one attempt.
 func newSealer(t testing.TB, d kms.Driver, o *SealerOptions) *Sealer {
 	t.Helper()
-	k, err := kms.NewKey(d, nil)
+	k, err := kms.NewKey(d, &kms.Options{Attempts: 1, BreakAfter: 1000})
 	require.NoError(t, err)
 	s, err := NewSealer(k, o)
 	require.NoError(t, err)

@@ -16,10 +16,11 @@ import (
 // probe. It fails as Wrap and Unwrap do, and with [ErrInvalid] when the
 // provider answers what it should not.
 func (k *Key) Check(ctx context.Context) error {
+	if k.group != nil {
+		return k.group.check(ctx)
+	}
 	own := reserved.Allow(ctx)
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails
-	w, err := k.Wrap(own, secret, Context{reserved.Prefix + "purpose": "check"})
+	secret, w, err := k.wrapCheck(own)
 	if err != nil {
 		return err
 	}
@@ -32,7 +33,7 @@ func (k *Key) Check(ctx context.Context) error {
 	if !same {
 		return k.unfit("it unwraps other bytes than were wrapped")
 	}
-	got, err = k.Unwrap(own, w, Context{reserved.Prefix + "purpose": "check of a wrong context"})
+	got, err = k.unwrap(own, opCheck, w, Context{reserved.Prefix + "purpose": "check of a wrong context"})
 	if err == nil {
 		clear(got)
 		return k.unfit("it unwraps under a context that was not wrapped with: it does not bind the context")
@@ -42,6 +43,23 @@ func (k *Key) Check(ctx context.Context) error {
 	}
 	return err
 }
+
+// checkWrap is the Check of a key that only wraps.
+func (k *Key) checkWrap(ctx context.Context) error {
+	_, _, err := k.wrapCheck(reserved.Allow(ctx))
+	return err
+}
+
+// wrapCheck wraps 32 random bytes.
+func (k *Key) wrapCheck(own context.Context) (secret []byte, w Wrapped, err error) {
+	secret = make([]byte, 32)
+	rand.Read(secret) // never fails
+	w, err = k.Wrap(own, secret, Context{reserved.Prefix + "purpose": "check"})
+	return secret, w, err
+}
+
+// opCheck is the call of Check that must fail.
+const opCheck = "check"
 
 func (k *Key) unfit(what string) error {
 	return &Error{Op: "check", Ref: k.ref, Err: fmt.Errorf("%w: do not use this provider: %s", ErrInvalid, what)}

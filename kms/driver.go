@@ -55,6 +55,18 @@ type Versioner interface {
 	CurrentVersion() string
 }
 
+// Owner is a Driver that opens what was wrapped under other names of its key too, such as a replica's in another
+// region. Ref stays the name that Wrap reports.
+type Owner interface {
+	// Owns tells, without I/O and for any text, whether ref names this key.
+	Owns(ref Ref) bool
+}
+
+// WrapOnly is a Driver that may have no way to unwrap, such as one that holds a public key alone. An AnyOf key does not ask it to.
+type WrapOnly interface {
+	WrapOnly() bool
+}
+
 // Info is what a provider knows of a key. Fields it does not know are zero.
 type Info struct {
 	State          State

@@ -74,9 +74,10 @@ func (a *able) Destroy(_ context.Context, after time.Duration) (time.Time, error
 	return a.info.DestroyAt, a.err
 }
 
+// newKey returns a Key over d that makes one attempt.
 func newKey(t *testing.T, d kms.Driver) *kms.Key {
 	t.Helper()
-	k, err := kms.NewKey(d, nil)
+	k, err := kms.NewKey(d, &kms.Options{Attempts: 1})
 	require.NoError(t, err)
 	t.Cleanup(func() { k.Close() })
 	return k

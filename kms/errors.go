@@ -105,14 +105,53 @@ func failure(caller, call context.Context, op string, ref Ref, err error) *Error
 	return &e
 }
 
+// The classes that [Class] returns besides those of the sentinels: short texts for metrics and logs.
+const (
+	ClassOK       = "ok"       // nil
+	ClassCanceled = "canceled" // the caller cancelled, or its time was over before the call: no outage and no refusal
+	ClassOther    = "other"    // not an error of this package
+)
+
+// classes are the sentinels with their names, what is an outage last.
+var classes = [...]struct {
+	err  error
+	name string
+}{
+	{ErrNotFound, "not_found"},
+	{ErrDisabled, "disabled"},
+	{ErrPendingDeletion, "pending_deletion"},
+	{ErrDestroyed, "destroyed"},
+	{ErrAccessDenied, "access_denied"},
+	{ErrCiphertext, "ciphertext"},
+	{ErrInvalid, "invalid"},
+	{ErrUnsupported, "unsupported"},
+	{ErrClosed, "closed"},
+	{ErrThrottled, "throttled"},
+	{ErrUnavailable, "unavailable"},
+}
+
+// Class returns what err is in one word, for metrics and logs: "ok", "canceled", "other", or a sentinel's, such as "access_denied".
+// Use errors.Is to decide what to do.
+func Class(err error) string {
+	if err == nil {
+		return ClassOK
+	}
+	for _, c := range classes {
+		if errors.Is(err, c.err) {
+			return c.name
+		}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return ClassCanceled
+	}
+	return ClassOther
+}
+
 // refusal tells whether err is an answer about the key or the call, and no outage.
 func refusal(err error) bool {
-	for _, class := range []error{
-		ErrNotFound, ErrDisabled, ErrPendingDeletion, ErrDestroyed, ErrAccessDenied,
-		ErrCiphertext, ErrInvalid, ErrUnsupported, ErrClosed,
-	} {
-		if errors.Is(err, class) {
-			return true
+	for _, c := range classes {
+		if errors.Is(err, c.err) {
+			return c.err != ErrThrottled && c.err != ErrUnavailable
 		}
 	}
 	return false

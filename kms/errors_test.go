@@ -37,7 +37,7 @@ func unwrapError(t *testing.T, said error) *kms.Error {
 	_, err := newKey(t, s).Unwrap(t.Context(), kms.Wrapped{Ref: s.ref, Blob: []byte{1}}, nil)
 	var e *kms.Error
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, 1, s.calls, "nothing is tried again")
+	require.Equal(t, 1, s.calls)
 	return e
 }
 

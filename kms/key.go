@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math"
-	"slices"
 	"sync"
 	"time"
 )
@@ -15,14 +15,17 @@ import (
 // A Key is safe for concurrent use. Methods of the zero Key fail with
 // [ErrInvalid].
 type Key struct {
-	driver  Driver
-	ref     Ref
-	timeout time.Duration // of a call; 0 for none
+	driver Driver
+	ref    Ref
+	limits *limits // nil for a group, whose members have their own
+	status status
 	// What the driver can do besides; nil for what it can't.
 	describer Describer
 	rotator   Rotator
 	destroyer Destroyer
 	versioner Versioner
+	owner     Owner
+	wrapOnly  bool
 	group     group
 
 	mu     sync.Mutex // guards closed, and calls against new ones
@@ -34,17 +37,11 @@ type Key struct {
 // group is a Driver of this package that stands for several Keys.
 type group interface {
 	refs() []Ref
+	owns(Wrapped) bool
 	stale(Wrapped) bool
+	status() Status
+	check(context.Context) error
 }
-
-// Options are the settings of a [Key]. nil and the zero value are the defaults.
-type Options struct {
-	// Timeout bounds each call to the provider, besides the caller's own
-	// context. 0 means 10 seconds; negative is refused.
-	Timeout time.Duration
-}
-
-const defaultTimeout = 10 * time.Second
 
 // NewKey returns a Key over d, and closes d when the Key is closed. It fails
 // with [ErrInvalid] when d is nil, its Ref is not within the limits of [Ref],
@@ -53,35 +50,33 @@ func NewKey(d Driver, o *Options) (*Key, error) {
 	refuse := func(what string) (*Key, error) {
 		return nil, &Error{Op: "new key", Err: fmt.Errorf("%w: %s", ErrInvalid, what)}
 	}
-	if o == nil {
-		o = &Options{}
-	}
 	if d == nil {
 		return refuse("the driver is nil")
 	}
-	if o.Timeout < 0 {
-		return refuse("Options.Timeout is negative: use 0 for 10 seconds")
+	own, err := o.withDefaults()
+	if err != nil {
+		return nil, &Error{Op: "new key", Err: err}
 	}
 	ref := d.Ref()
-	if n := len(ref.Provider); n == 0 || n > math.MaxUint8 {
-		return refuse("the driver's Ref.Provider must be 1 to 255 bytes")
+	if n := len(ref.Provider); n == 0 || n > math.MaxUint8 || ref.Provider == anyProvider {
+		return refuse("the driver's Ref.Provider must be 1 to 255 bytes, and not " + anyProvider)
 	}
 	if n := len(ref.KeyID); n == 0 || n > math.MaxUint16 {
 		return refuse("the driver's Ref.KeyID must be 1 to 65535 bytes")
 	}
-	timeout := o.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
-	return newKey(d, timeout), nil
+	return newKey(d, newLimits(own)), nil
 }
 
-func newKey(d Driver, timeout time.Duration) *Key {
-	k := &Key{driver: d, ref: d.Ref(), timeout: timeout}
+func newKey(d Driver, l *limits) *Key {
+	k := &Key{driver: d, ref: d.Ref(), limits: l}
 	k.describer, _ = d.(Describer)
 	k.rotator, _ = d.(Rotator)
 	k.destroyer, _ = d.(Destroyer)
 	k.versioner, _ = d.(Versioner)
+	k.owner, _ = d.(Owner)
+	if w, ok := d.(WrapOnly); ok {
+		k.wrapOnly = w.WrapOnly()
+	}
 	k.group, _ = d.(group)
 	k.close = sync.OnceValue(func() error {
 		k.mu.Lock()
@@ -106,60 +101,80 @@ func (k *Key) String() string { return k.ref.String() }
 // Wrap encrypts plaintext, 1 to [MaxPlaintext] bytes, bound to ec. It fails with
 // [ErrInvalid] on another length, on an ec that breaks the rules of [Context],
 // and on an answer that names another key.
-func (k *Key) Wrap(ctx context.Context, plaintext []byte, ec Context) (w Wrapped, err error) {
-	err = k.call(ctx, "wrap", func(call context.Context) error {
-		if n := len(plaintext); n == 0 || n > MaxPlaintext {
-			return fmt.Errorf("%w: plaintext must be 1 to %d bytes, not %d", ErrInvalid, MaxPlaintext, n)
-		}
-		if err := checkContext(ctx, ec); err != nil {
-			return err
-		}
-		secret := bytes.Clone(plaintext) // a driver that clears or changes it must not change what the caller seals with
-		defer clear(secret)
-		got, err := k.driver.Wrap(call, secret, ec)
-		if err != nil {
-			return err
-		}
-		if got.Ref != k.ref {
-			return fmt.Errorf("%w: the driver answered with the key %.300q", ErrInvalid, got.Ref.String())
-		}
-		if err := got.check(); err != nil {
-			return fmt.Errorf("the driver's answer: %w", err)
-		}
-		w = got
-		return nil
+func (k *Key) Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapped, error) {
+	return call(ctx, k, request[Wrapped]{
+		op:     "wrap",
+		ec:     ec,
+		data:   true,
+		repeat: true,
+		check: func() error {
+			if n := len(plaintext); n == 0 || n > MaxPlaintext {
+				return fmt.Errorf("%w: plaintext must be 1 to %d bytes, not %d", ErrInvalid, MaxPlaintext, n)
+			}
+			return checkContext(ctx, ec)
+		},
+		prepare: func() func(context.Context) (Wrapped, error) {
+			secret, ec := bytes.Clone(plaintext), maps.Clone(ec)
+			return func(ctx context.Context) (Wrapped, error) {
+				defer clear(secret)
+				w, err := k.driver.Wrap(ctx, secret, ec)
+				if err != nil {
+					return Wrapped{}, err
+				}
+				if w.Ref != k.ref {
+					return Wrapped{}, fmt.Errorf("%w: the driver answered with the key %.300q", ErrInvalid, w.Ref.String())
+				}
+				if err := w.check(); err != nil {
+					return Wrapped{}, fmt.Errorf("the driver's answer: %w", err)
+				}
+				return w, nil
+			}
+		},
 	})
-	return w, err
 }
 
 // Unwrap returns the plaintext of w, which is the caller's to clear. It fails with
 // [ErrNotFound], and without a call to the provider, when w was wrapped under
 // another key; with [ErrCiphertext] when w or ec is not what it was; and with
 // [ErrInvalid] when ec breaks the rules of [Context].
-func (k *Key) Unwrap(ctx context.Context, w Wrapped, ec Context) (plaintext []byte, err error) {
-	err = k.call(ctx, "unwrap", func(call context.Context) error {
-		if err := checkContext(ctx, ec); err != nil {
-			return err
-		}
-		if !k.owns(w.Ref) {
-			return fmt.Errorf("%w: wrapped under %.300q, which is not configured here", ErrNotFound, w.Ref.String())
-		}
-		if err := w.check(); err != nil {
-			return fmt.Errorf("%w: %w", ErrCiphertext, err)
-		}
-		got, err := k.driver.Unwrap(call, w, ec)
-		if err != nil {
-			clear(got)
-			return err
-		}
-		if n := len(got); n == 0 || n > MaxPlaintext {
-			clear(got)
-			return fmt.Errorf("%w: it holds %d bytes, not 1 to %d", ErrCiphertext, n, MaxPlaintext)
-		}
-		plaintext = got
-		return nil
+func (k *Key) Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, error) {
+	return k.unwrap(ctx, "unwrap", w, ec)
+}
+
+func (k *Key) unwrap(ctx context.Context, op string, w Wrapped, ec Context) ([]byte, error) {
+	return call(ctx, k, request[[]byte]{
+		op:     op,
+		ec:     ec,
+		data:   true,
+		repeat: true,
+		check: func() error {
+			if err := checkContext(ctx, ec); err != nil {
+				return err
+			}
+			if !k.owns(w) {
+				return fmt.Errorf("%w: wrapped under %.300q, which is not configured here", ErrNotFound, w.Ref.String())
+			}
+			if err := w.check(); err != nil {
+				return fmt.Errorf("%w: %w", ErrCiphertext, err)
+			}
+			return nil
+		},
+		prepare: func() func(context.Context) ([]byte, error) {
+			w, ec := w, maps.Clone(ec)
+			w.Blob = bytes.Clone(w.Blob)
+			return func(ctx context.Context) ([]byte, error) {
+				plaintext, err := k.driver.Unwrap(ctx, w, ec)
+				if n := len(plaintext); err == nil && (n == 0 || n > MaxPlaintext) {
+					err = fmt.Errorf("%w: it holds %d bytes, not 1 to %d", ErrCiphertext, n, MaxPlaintext)
+				}
+				if err != nil {
+					clear(plaintext)
+					return nil, err
+				}
+				return plaintext, nil
+			}
+		},
 	})
-	return plaintext, err
 }
 
 // Stale tells whether w should be wrapped anew: it is under another key, or not under
@@ -169,7 +184,7 @@ func (k *Key) Stale(w Wrapped) bool {
 	if k.group != nil {
 		return k.group.stale(w)
 	}
-	if w.Ref != k.ref {
+	if !k.owns(w) {
 		return true
 	}
 	if k.versioner == nil {
@@ -188,9 +203,15 @@ func (k *Key) Close() error {
 	return k.close()
 }
 
-// owns tells whether the driver was constructed with the key ref.
-func (k *Key) owns(ref Ref) bool {
-	return slices.Contains(k.refs(), ref)
+// owns tells whether w was wrapped under a key that the driver was constructed with.
+func (k *Key) owns(w Wrapped) bool {
+	switch {
+	case k.group != nil:
+		return k.group.owns(w)
+	case k.owner != nil && k.owner.Owns(w.Ref):
+		return true
+	}
+	return w.Ref == k.ref
 }
 
 // refs returns the keys that the driver was constructed with.
@@ -201,25 +222,24 @@ func (k *Key) refs() []Ref {
 	return []Ref{k.ref}
 }
 
-// call runs f under the Key's timeout and maps its error.
-func (k *Key) call(ctx context.Context, op string, f func(context.Context) error) error {
-	if err := k.enter(); err != nil {
-		return &Error{Op: op, Ref: k.ref, Err: err}
+// observe tells the Observer of an attempt.
+func (k *Key) observe(ctx context.Context, op string, ec Context, attempt int, start time.Time, err error) {
+	if k.limits == nil || k.limits.Observer == nil {
+		return
 	}
-	defer k.calls.Done()
-	if err := ctx.Err(); err != nil {
-		return &Error{Op: op, Ref: k.ref, Err: err}
+	e := Event{Op: op, Ref: k.ref, Attempt: attempt, Start: start, Duration: time.Since(start), Class: Class(err), Err: err}
+	if said, ok := err.(*Error); ok {
+		e.RequestID = said.RequestID
 	}
-	call := ctx
-	if k.timeout > 0 {
-		var cancel context.CancelFunc
-		call, cancel = context.WithTimeout(ctx, k.timeout)
-		defer cancel()
+	for _, name := range k.limits.ObserveContext {
+		if value, ok := ec[name]; ok {
+			if e.Context == nil {
+				e.Context = Context{}
+			}
+			e.Context[name] = value
+		}
 	}
-	if err := f(call); err != nil {
-		return failure(ctx, call, op, k.ref, err)
-	}
-	return nil
+	k.limits.Observer.Observe(ctx, e)
 }
 
 // enter counts a call in flight.

@@ -3,6 +3,7 @@ package kms
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Rolling returns a Key that wraps under current, and unwraps under whichever of its keys has exactly the
@@ -20,13 +21,13 @@ func Rolling(current *Key, previous ...*Key) (*Key, error) {
 			return nil, &Error{Op: "rolling", Err: fmt.Errorf("%w: key %d is nil or zero", ErrInvalid, i)}
 		}
 		for _, ref := range k.refs() {
-			if r.find(ref) != nil {
+			if slices.Contains(r.refs(), ref) {
 				return nil, &Error{Op: "rolling", Err: fmt.Errorf("%w: key %d, %s, is given twice", ErrInvalid, i, ref)}
 			}
 		}
 		r.keys = append(r.keys, k)
 	}
-	return newKey(r, 0), nil
+	return newKey(r, nil), nil
 }
 
 // rolling is the Driver of a Rolling key: the current key, then the previous ones.
@@ -39,7 +40,7 @@ func (r *rolling) Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapp
 }
 
 func (r *rolling) Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, error) {
-	k := r.find(w.Ref)
+	k := r.find(w)
 	if k == nil {
 		return nil, ErrNotFound
 	}
@@ -61,9 +62,27 @@ func (r *rolling) refs() (all []Ref) {
 
 func (r *rolling) stale(w Wrapped) bool { return r.keys[0].Stale(w) }
 
-func (r *rolling) find(ref Ref) *Key {
+func (r *rolling) owns(w Wrapped) bool { return r.find(w) != nil }
+
+func (r *rolling) check(ctx context.Context) error { return r.keys[0].Check(ctx) }
+
+// status is current's, and degraded when a previous key is not usable.
+func (r *rolling) status() Status {
+	s := r.keys[0].Status()
+	if s.Health > HealthUsable {
+		return s
+	}
+	for _, k := range r.keys[1:] {
+		if p := k.Status(); p.Health > HealthUsable {
+			return Status{Health: HealthDegraded, Since: p.Since, LastSuccess: s.LastSuccess, Err: p.Err}
+		}
+	}
+	return s
+}
+
+func (r *rolling) find(w Wrapped) *Key {
 	for _, k := range r.keys {
-		if k.owns(ref) {
+		if k.owns(w) {
 			return k
 		}
 	}

@@ -32,6 +32,8 @@ type Options struct {
 	// bytes. It is called once by Create or Open, and what it returns is cleared after use.
 	// nil means a file without a passphrase.
 	Passphrase func() ([]byte, error)
+	// Key are the settings of the File's [kms.Key], such as its observer. nil for the defaults.
+	Key *kms.Options
 }
 
 // Create makes a new key file of mode 0600 at path, in a directory that exists, and opens
@@ -94,10 +96,15 @@ func create(path string, o *Options) (_ *File, err error) {
 	if err := refuseExisting(resolved); err != nil {
 		return nil, err
 	}
-	if err := writeFile(resolved, c, false); err != nil {
+	f, err := newFile(resolved, c, kek, o)
+	if err != nil {
 		return nil, err
 	}
-	return newFile(resolved, c, kek)
+	if err := writeFile(resolved, c, false); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 func refuseExisting(path string) error {
@@ -134,7 +141,7 @@ func open(path string, o *Options) (*File, error) {
 			return nil, err
 		}
 	}
-	return newFile(resolved, c, kek)
+	return newFile(resolved, c, kek, o)
 }
 
 // resolve returns the absolute path without symbolic links.
@@ -149,8 +156,8 @@ func resolve(path string) (string, error) {
 	return resolved, nil
 }
 
-// newFile returns the File of what was read from, or written to, path. It owns kek.
-func newFile(path string, c *contents, kek *aead.Key) (*File, error) {
+// newFile returns the File of what was read from, or is to be written to, path. It owns kek.
+func newFile(path string, c *contents, kek *aead.Key, o *Options) (*File, error) {
 	d := &driver{
 		path:    path,
 		ref:     kms.Ref{Provider: Provider, KeyID: c.KeyID},
@@ -162,7 +169,11 @@ func newFile(path string, c *contents, kek *aead.Key) (*File, error) {
 		d.Close()
 		return nil, err
 	}
-	key, err := kms.NewKey(d, nil)
+	var settings *kms.Options
+	if o != nil {
+		settings = o.Key
+	}
+	key, err := kms.NewKey(d, settings)
 	if err != nil {
 		d.Close()
 		return nil, err

@@ -45,3 +45,29 @@ func TestOpener(t *testing.T) {
 	_, err = openers.Open(ctx, "local://"+path)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// observed counts what a Key tells of.
+type observed struct{ n int }
+
+func (o *observed) Observe(context.Context, kms.Event) { o.n++ }
+
+func TestKeyOptions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key.json")
+	_, err := Create(path, &Options{Key: &kms.Options{Timeout: -1}})
+	require.ErrorIs(t, err, kms.ErrInvalid)
+	require.NoFileExists(t, path)
+
+	var o observed
+	f, err := Create(path, &Options{Key: &kms.Options{Observer: &o}})
+	require.NoError(t, err)
+	defer f.Close()
+	wrap(t, f, "secret")
+	require.Equal(t, 1, o.n)
+	_, err = Open(path, &Options{Key: &kms.Options{Timeout: -1}})
+	require.ErrorIs(t, err, kms.ErrInvalid)
+	again, err := Open(path, &Options{Key: &kms.Options{Observer: &o}})
+	require.NoError(t, err)
+	defer again.Close()
+	wrap(t, again, "secret")
+	require.Equal(t, 2, o.n)
+}

@@ -1,0 +1,97 @@
+package kms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// limits are the Options of a Key with what they need to work.
+type limits struct {
+	Options
+	places  chan struct{} // one for each call in flight
+	waiting atomic.Int64
+	circuit *gobreaker.CircuitBreaker[struct{}]
+}
+
+var (
+	errBroken = errors.New("the circuit breaker is open")
+	errBusy   = errors.New("too many calls wait for this key")
+)
+
+func newLimits(o Options) *limits {
+	return &limits{
+		Options: o,
+		places:  make(chan struct{}, o.Concurrency),
+		circuit: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+			MaxRequests:  1,
+			Timeout:      o.BreakFor,
+			ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= uint32(o.BreakAfter) },
+			IsSuccessful: func(err error) bool { return err == nil },
+			IsExcluded:   func(err error) bool { return errors.Is(err, errNeither) },
+		}),
+	}
+}
+
+// What a call that ended tells about the provider, for the breaker. nil says that it answers, be it with a refusal.
+var (
+	errOut     = errors.New("it does not answer")
+	errNeither = errors.New("nothing is known")
+)
+
+// judge judges a call of the caller whose context is ctx.
+func judge(ctx context.Context, err error, took time.Duration) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrInvalid), errors.Is(err, ErrUnsupported), errors.Is(err, ErrNotFound), errors.Is(err, ErrClosed), errors.Is(err, errBusy):
+		return errNeither // it may not have been asked
+	case refusal(err):
+		return nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return errNeither
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) && took < patience:
+		return errNeither
+	}
+	return errOut
+}
+
+// patience is how long a call must have waited until its own caller's deadline tells something about the provider.
+const patience = time.Second
+
+// breaker runs f, or returns an error when the circuit breaker is open.
+func (l *limits) breaker(f func() error) error {
+	_, err := l.circuit.Execute(func() (struct{}, error) { return struct{}{}, f() })
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return err
+	}
+	return nil
+}
+
+// open tells whether the breaker is not closed.
+func (l *limits) open() bool { return l.circuit.State() != gobreaker.StateClosed }
+
+// enter takes a place, and waits for one if it must.
+func (l *limits) enter(ctx context.Context) error {
+	select {
+	case l.places <- struct{}{}:
+		return nil
+	default:
+	}
+	defer l.waiting.Add(-1)
+	if l.waiting.Add(1) > int64(waitingFactor*l.Concurrency) {
+		return fmt.Errorf("%w: %w: %d in flight, %d behind them", ErrUnavailable, errBusy, l.Concurrency, waitingFactor*l.Concurrency)
+	}
+	select {
+	case l.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%d calls are in flight: %w", l.Concurrency, ctx.Err())
+	}
+}
+
+func (l *limits) leave() { <-l.places }

@@ -1,0 +1,72 @@
+package kms
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Observer is told of every attempt of a [Key] to call its provider: for logs, metrics and traces.
+// [NewLogObserver] writes them to a log, module kms/kmsotel to OpenTelemetry. Observe is called by several goroutines at once, by the goroutine of the caller, who
+// waits for it. ctx is the caller's, and may be done.
+type Observer interface {
+	Observe(ctx context.Context, e Event)
+}
+
+// Observers tells each of several, in turn.
+type Observers []Observer
+
+// Observe implements [Observer].
+func (all Observers) Observe(ctx context.Context, e Event) {
+	for _, o := range all {
+		o.Observe(ctx, e)
+	}
+}
+
+// Event is an attempt that has ended. It holds no plaintext and no key bytes, and of the context only what
+// [Options].ObserveContext lists.
+type Event struct {
+	Op        string // "wrap", "unwrap", "describe", "rotate", "destroy", or "check" for the call of [Key.Check] that must fail
+	Ref       Ref
+	Attempt   int // 1 for the first; 0 for a call that was refused before it reached the provider
+	Start     time.Time
+	Duration  time.Duration
+	Class     string // what [Class] makes of Err
+	RequestID string // the provider's, "" where there is none
+	Context   Context
+	Err       error // nil, or an *[Error]
+}
+
+// NewLogObserver returns an Observer that writes to l: what succeeded, or was cancelled by its caller, at level Debug,
+// and everything else at Warn.
+func NewLogObserver(l *slog.Logger) Observer { return logObserver{l} }
+
+type logObserver struct{ log *slog.Logger }
+
+func (o logObserver) Observe(ctx context.Context, e Event) {
+	level := slog.LevelWarn
+	if e.Class == ClassOK || e.Class == ClassCanceled {
+		level = slog.LevelDebug
+	}
+	if !o.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("op", e.Op),
+		slog.String("provider", e.Ref.Provider),
+		slog.String("key", e.Ref.KeyID),
+		slog.Int("attempt", e.Attempt),
+		slog.Duration("duration", e.Duration),
+		slog.String("class", e.Class),
+	}
+	if e.RequestID != "" {
+		attrs = append(attrs, slog.String("request", e.RequestID))
+	}
+	if len(e.Context) > 0 {
+		attrs = append(attrs, slog.Any("context", map[string]string(e.Context)))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("error", e.Err.Error()))
+	}
+	o.log.LogAttrs(ctx, level, "kms call", attrs...)
+}
