@@ -1,0 +1,208 @@
+package kms
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// AnyOptions are the settings of [AnyOf]. nil and the zero value are the defaults.
+type AnyOptions struct {
+	// Minimum is how many members must have wrapped for Wrap to succeed. 0 means all of them. With fewer than all, data may stay under fewer
+	// keys until it is wrapped anew: see Report and [Key.Stale].
+	Minimum int
+	// Timeout bounds a call, besides the caller's own context and the members' Timeouts. Unwrap gives each member that it asks an equal share of
+	// the time that is left, so that the last one gets some too. 0 means 10 seconds; negative is refused.
+	Timeout time.Duration
+	// Report is told of what a success would hide: the members that failed to wrap, or that did not open what another then opened.
+	// op is "wrap", "unwrap" or "check". It is called before the call returns, by several goroutines at once. nil for none.
+	Report func(ctx context.Context, op string, failed []*Error)
+}
+
+// AnyOf returns a Key that wraps under each of 1 to 16 keys, and unwraps with the first that can: keys of several regions or
+// providers, or an offline recovery key. It is an OR: the weakest member decides who can open.
+//
+// Wrap asks all members at once, and takes as long as the slowest. Unwrap asks one at a time, in the order of
+// keys, those last that were down in the past 30 seconds. It also unwraps what a member wrapped alone. When all fail, the class of the error is that of an outage if there was
+// one, since that member might have opened it, and then the class that is easiest to mend: disabled, pending deletion, access denied, destroyed, not
+// found, and [ErrCiphertext] only when all say so.
+//
+// A member that answers with other bytes than were wrapped can't be told from an honest one here: callers check what they get, as package envelope does.
+//
+// A key that joins or leaves makes what was wrapped before stale ([Key.Stale]): wrap it anew. Ref is {"any", ""}. Describe, Rotate and Destroy are
+// ErrUnsupported: ask the members. [Key.Check] checks each, and takes Minimum for enough. Closing the key does not close the members: close them after it. AnyOf fails with [ErrInvalid] when a
+// key is nil, an AnyOf key or given twice, or an option is out of bounds.
+func AnyOf(keys []*Key, o *AnyOptions) (*Key, error) {
+	refuse := func(format string, values ...any) (*Key, error) {
+		return nil, &Error{Op: "any of", Err: fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, values...)...)}
+	}
+	if len(keys) == 0 || len(keys) > maxRecipients {
+		return refuse("give it 1 to %d keys, not %d", maxRecipients, len(keys))
+	}
+	a := &anyOf{}
+	if o != nil {
+		a.AnyOptions = *o
+	}
+	if a.Minimum < 0 || a.Minimum > len(keys) {
+		return refuse("AnyOptions.Minimum must be 1 to the number of keys, or 0 for all")
+	}
+	if a.Timeout < 0 {
+		return refuse("AnyOptions.Timeout must be positive, or 0 for 10 seconds")
+	}
+	orDefault(&a.Minimum, len(keys))
+	orDefault(&a.Timeout, 10*time.Second)
+	seen := map[Ref]bool{}
+	for i, k := range keys {
+		switch {
+		case k == nil || k.driver == nil:
+			return refuse("key %d is nil or zero", i)
+		case k.ref.Provider == anyProvider:
+			return refuse("key %d is an AnyOf key: list its members", i)
+		case seen[k.ref]:
+			return refuse("key %d, %.300q, is given twice", i, k.ref.String())
+		}
+		seen[k.ref] = true
+		a.members = append(a.members, &member{key: k})
+	}
+	return newKey(a, nil), nil
+}
+
+// anyOf is the Driver of an AnyOf key.
+type anyOf struct {
+	AnyOptions
+	members []*member
+}
+
+func (a *anyOf) Ref() Ref { return Ref{Provider: anyProvider} }
+
+func (a *anyOf) Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapped, error) {
+	timed, cancel := context.WithTimeout(ctx, a.Timeout)
+	defer cancel()
+	wrapped, errs := make([]Wrapped, len(a.members)), make([]error, len(a.members))
+	var all sync.WaitGroup
+	for i, m := range a.members {
+		all.Go(func() { wrapped[i], errs[i] = m.key.Wrap(timed, plaintext, ec) })
+	}
+	all.Wait()
+	var list []Wrapped
+	var failed []*Error
+	for i, err := range errs {
+		a.members[i].note(err)
+		if err != nil {
+			failed = append(failed, err.(*Error))
+			continue
+		}
+		list = append(list, wrapped[i])
+	}
+	if len(list) < a.Minimum {
+		return Wrapped{}, together(ctx, "wrap", failed)
+	}
+	w, err := wrapAny(list)
+	if err == nil {
+		a.tell(ctx, "wrap", failed)
+	}
+	return w, err
+}
+
+func (a *anyOf) Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, error) {
+	list, err := w.Recipients()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
+	}
+	timed, cancel := context.WithTimeout(ctx, a.Timeout)
+	defer cancel()
+	turns := a.turns(list)
+	var failed []*Error
+	for i, t := range turns {
+		plaintext, err := t.unwrap(timed, len(turns)-i, ec)
+		t.member.note(err)
+		if err == nil {
+			a.tell(ctx, "unwrap", failed)
+			return plaintext, nil
+		}
+		failed = append(failed, err.(*Error))
+		if timed.Err() != nil {
+			break
+		}
+	}
+	return nil, together(ctx, "unwrap", failed)
+}
+
+// turn is one member's try at what it wrapped.
+type turn struct {
+	*member
+	w Wrapped
+}
+
+// unwrap takes at most an equal share of the time left for it and the turns after it.
+func (t turn) unwrap(ctx context.Context, turns int, ec Context) ([]byte, error) {
+	deadline, _ := ctx.Deadline()
+	share, cancel := context.WithTimeout(ctx, time.Until(deadline)/time.Duration(turns))
+	defer cancel()
+	return t.key.Unwrap(share, t.w, ec)
+}
+
+// turns returns who may open one of list, in the order in which to ask.
+func (a *anyOf) turns(list []Wrapped) []turn {
+	var up, down, never []turn
+	for _, m := range a.members {
+		i := slices.IndexFunc(list, func(w Wrapped) bool { return w.Ref == m.key.ref })
+		if i < 0 {
+			i = slices.IndexFunc(list, m.key.owns)
+		}
+		switch {
+		case i < 0:
+		case m.key.wrapOnly:
+			never = append(never, turn{m, list[i]})
+		case m.up():
+			up = append(up, turn{m, list[i]})
+		default:
+			down = append(down, turn{m, list[i]})
+		}
+	}
+	if len(up)+len(down) == 0 {
+		return never // it says why it can't
+	}
+	return append(up, down...)
+}
+
+// tell reports what a success would hide.
+func (a *anyOf) tell(ctx context.Context, op string, failed []*Error) {
+	if len(failed) > 0 && a.Report != nil {
+		a.Report(ctx, op, failed)
+	}
+}
+
+// Close leaves the members to their owners.
+func (a *anyOf) Close() error { return nil }
+
+func (a *anyOf) refs() []Ref { return nil } // nobody's twice: it has no key of its own
+
+func (a *anyOf) owns(w Wrapped) bool {
+	list, err := w.Recipients()
+	if err != nil {
+		return true // it is ours to refuse
+	}
+	for _, m := range a.members {
+		if slices.ContainsFunc(list, m.key.owns) {
+			return true
+		}
+	}
+	return false
+}
+
+// stale tells whether w is anything but one fresh recipient for each member.
+func (a *anyOf) stale(w Wrapped) bool {
+	list, err := w.Recipients()
+	if err != nil || w.Provider != anyProvider || len(list) != len(a.members) {
+		return true
+	}
+	for _, m := range a.members {
+		if !slices.ContainsFunc(list, func(w Wrapped) bool { return w.Ref == m.key.ref && !m.key.Stale(w) }) {
+			return true
+		}
+	}
+	return false
+}
