@@ -107,7 +107,7 @@ func (a *anyOf) Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapped
 }
 
 func (a *anyOf) Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, error) {
-	list, err := w.Recipients()
+	list, err := w.recipients()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
 	}
@@ -181,7 +181,7 @@ func (a *anyOf) Close() error { return nil }
 func (a *anyOf) refs() []Ref { return nil } // nobody's twice: it has no key of its own
 
 func (a *anyOf) owns(w Wrapped) bool {
-	list, err := w.Recipients()
+	list, err := w.recipients()
 	if err != nil {
 		return true // it is ours to refuse
 	}
@@ -195,7 +195,7 @@ func (a *anyOf) owns(w Wrapped) bool {
 
 // stale tells whether w is anything but one fresh recipient for each member.
 func (a *anyOf) stale(w Wrapped) bool {
-	list, err := w.Recipients()
+	list, err := w.recipients()
 	if err != nil || w.Provider != anyProvider || len(list) != len(a.members) {
 		return true
 	}

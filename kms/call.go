@@ -32,15 +32,15 @@ func call[T any](ctx context.Context, k *Key, r request[T]) (v T, err error) {
 	}
 	defer k.calls.Done()
 	start := time.Now()
-	refuse := func(e *Error) (T, error) {
-		k.observe(ctx, r.op, r.ec, 0, start, e)
+	refuse := func(ec Context, e *Error) (T, error) {
+		k.observe(ctx, r.op, ec, 0, start, e)
 		return *new(T), e
 	}
 	if err := ctx.Err(); err != nil {
-		return refuse(&Error{Op: r.op, Ref: k.ref, Err: err})
+		return refuse(nil, &Error{Op: r.op, Ref: k.ref, Err: err})
 	}
 	if err := r.check(); err != nil {
-		return refuse(failure(ctx, ctx, r.op, k.ref, err))
+		return refuse(nil, failure(ctx, ctx, r.op, k.ref, err)) // nobody should see values that were not checked
 	}
 	if k.limits == nil { // a group: its members have limits of their own
 		v, err := r.prepare()(ctx)
@@ -61,7 +61,7 @@ func call[T any](ctx context.Context, k *Key, r request[T]) (v T, err error) {
 		return said
 	})
 	if broken != nil {
-		return refuse(&Error{
+		return refuse(r.ec, &Error{
 			Op: r.op, Ref: k.ref, Retryable: true,
 			Err: fmt.Errorf("%w: %w: %s", ErrUnavailable, errBroken, k.status.lastFailure()),
 		})
@@ -89,6 +89,7 @@ func repeat[T any](ctx, timed context.Context, k *Key, r request[T]) (T, error) 
 			return *new(T), backoff.Permanent(last)
 		}
 		n++
+		start = time.Now()
 		v, err := attempt(timed, k.limits.leave, r.prepare())
 		if err == nil {
 			k.observe(ctx, r.op, r.ec, n, start, nil)

@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 )
@@ -23,30 +24,38 @@ func (all Observers) Observe(ctx context.Context, e Event) {
 	}
 }
 
-// Event is an attempt that has ended. It holds no plaintext and no key bytes, and of the context only what
-// [Options].ObserveContext lists.
+// Event is an attempt that has ended, or a call that was refused before it. It holds no plaintext and no key bytes, and of the context only what
+// [Options].ObserveContext lists. There is none of a call to a closed Key, and none of an AnyOf or Rolling key but those of its members.
 type Event struct {
 	Op        string // "wrap", "unwrap", "describe", "rotate", "destroy", or "check" for the call of [Key.Check] that must fail
 	Ref       Ref
 	Attempt   int // 1 for the first; 0 for a call that was refused before it reached the provider
 	Start     time.Time
-	Duration  time.Duration
-	Class     string // what [Class] makes of Err
-	RequestID string // the provider's, "" where there is none
+	Duration  time.Duration // of the attempt, without pauses and waits; of the wait where Attempt is 0
+	Class     string        // what [Class] makes of Err
+	RequestID string        // the provider's, "" where there is none
 	Context   Context
 	Err       error // nil, or an *[Error]
 }
 
-// NewLogObserver returns an Observer that writes to l: what succeeded, or was cancelled by its caller, at level Debug,
-// and everything else at Warn.
-func NewLogObserver(l *slog.Logger) Observer { return logObserver{l} }
+// NewLogObserver returns an Observer that writes to l, or to [slog.Default] when l is nil: what ended as it should, or was
+// cancelled by its caller, at level Debug, and everything else at Warn.
+func NewLogObserver(l *slog.Logger) Observer {
+	if l == nil {
+		l = slog.Default()
+	}
+	return logObserver{l}
+}
 
 type logObserver struct{ log *slog.Logger }
 
 func (o logObserver) Observe(ctx context.Context, e Event) {
 	level := slog.LevelWarn
-	if e.Class == ClassOK || e.Class == ClassCanceled {
+	switch {
+	case e.Class == ClassCanceled, e.Class == ClassOK && e.Op != opCheck:
 		level = slog.LevelDebug
+	case e.Op == opCheck && (errors.Is(e.Err, ErrCiphertext) || errors.Is(e.Err, ErrAccessDenied)):
+		level = slog.LevelDebug // it must be refused
 	}
 	if !o.log.Enabled(ctx, level) {
 		return

@@ -16,17 +16,18 @@ const maxRecipients = 16
 // their order and as copies, or w itself. Providers that this program does not know are among them. It fails with [ErrInvalid]
 // when the provider of w is "any" and w breaks a rule of FORMAT.md section 5. None of what it returns is authenticated.
 func (w Wrapped) Recipients() ([]Wrapped, error) {
-	if w.Provider != anyProvider {
-		return []Wrapped{w}, nil
-	}
-	list, err := w.parseAny()
+	list, err := w.recipients()
 	if err != nil {
 		return nil, &Error{Op: "parse recipients", Err: err}
 	}
 	return list, nil
 }
 
-func (w Wrapped) parseAny() ([]Wrapped, error) {
+// recipients is Recipients without the package's prefix on its errors.
+func (w Wrapped) recipients() ([]Wrapped, error) {
+	if w.Provider != anyProvider {
+		return []Wrapped{w}, nil
+	}
 	if err := w.check(); err != nil {
 		return nil, err
 	}

@@ -13,8 +13,13 @@ type Ref struct {
 	KeyID    string // the provider's canonical name, never an alias: an ARN, a resource name; up to 65535 bytes
 }
 
-// String returns provider:keyid.
-func (r Ref) String() string { return r.Provider + ":" + r.KeyID }
+// String returns provider:keyid, or the provider alone where there is no key id.
+func (r Ref) String() string {
+	if r.KeyID == "" {
+		return r.Provider
+	}
+	return r.Provider + ":" + r.KeyID
+}
 
 // Wrapped is a key that a provider encrypted. It is safe to store, next to what
 // the key seals. Treat it as a value: two goroutines may use one as long as neither

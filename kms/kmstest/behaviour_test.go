@@ -14,7 +14,7 @@ func behaviourMutants() []mutant {
 	return []mutant{
 		{"zeros the result", "round trip", func(b *broken, _ *Harness) {
 			b.unwrap = func(ctx context.Context, w kms.Wrapped, ec kms.Context) ([]byte, error) {
-				got, err := b.model.Unwrap(ctx, w, ec)
+				got, err := b.fakeDriver.Unwrap(ctx, w, ec)
 				clear(got)
 				return got, err
 			}
@@ -24,19 +24,19 @@ func behaviourMutants() []mutant {
 				if _, ok := ec["holdfast:purpose"]; ok {
 					return kms.Wrapped{}, kms.ErrInvalid
 				}
-				return b.model.Wrap(ctx, p, ec)
+				return b.fakeDriver.Wrap(ctx, p, ec)
 			}
 		}},
 		{"reports another ref", "names its key", func(b *broken, _ *Harness) {
 			b.wrap = func(ctx context.Context, p []byte, ec kms.Context) (kms.Wrapped, error) {
-				w, err := b.model.Wrap(ctx, p, ec)
+				w, err := b.fakeDriver.Wrap(ctx, p, ec)
 				w.KeyID = "alias/key-1"
 				return w, err
 			}
 		}},
 		{"reports another version", "names its key", func(b *broken, _ *Harness) {
 			b.wrap = func(ctx context.Context, p []byte, ec kms.Context) (kms.Wrapped, error) {
-				w, err := b.model.Wrap(ctx, p, ec)
+				w, err := b.fakeDriver.Wrap(ctx, p, ec)
 				w.Version += "0"
 				return w, err
 			}
@@ -47,7 +47,7 @@ func behaviourMutants() []mutant {
 				if w, ok := seen[string(p)]; ok {
 					return w, nil
 				}
-				w, err := b.model.Wrap(ctx, p, ec)
+				w, err := b.fakeDriver.Wrap(ctx, p, ec)
 				seen[string(p)] = w
 				return w, err
 			}
@@ -55,31 +55,31 @@ func behaviourMutants() []mutant {
 		{"clears the plaintext", "arguments stay as they are", func(b *broken, _ *Harness) {
 			b.wrap = func(ctx context.Context, p []byte, ec kms.Context) (kms.Wrapped, error) {
 				defer clear(p)
-				return b.model.Wrap(ctx, p, ec)
+				return b.fakeDriver.Wrap(ctx, p, ec)
 			}
 		}},
 		{"writes behind the plaintext", "arguments stay as they are", func(b *broken, _ *Harness) {
 			b.wrap = func(ctx context.Context, p []byte, ec kms.Context) (kms.Wrapped, error) {
 				_ = append(p, "x"...)
-				return b.model.Wrap(ctx, p, ec)
+				return b.fakeDriver.Wrap(ctx, p, ec)
 			}
 		}},
 		{"adds to the context", "arguments stay as they are", func(b *broken, _ *Harness) {
 			b.wrap = func(ctx context.Context, p []byte, ec kms.Context) (kms.Wrapped, error) {
 				defer func() { ec["driver"] = "me" }()
-				return b.model.Wrap(ctx, p, ec)
+				return b.fakeDriver.Wrap(ctx, p, ec)
 			}
 		}},
 		{"opens in place", "arguments stay as they are", func(b *broken, _ *Harness) {
 			b.unwrap = func(ctx context.Context, w kms.Wrapped, ec kms.Context) ([]byte, error) {
-				got, err := b.model.Unwrap(ctx, w, ec)
+				got, err := b.fakeDriver.Unwrap(ctx, w, ec)
 				copy(w.Blob, got)
 				return got, err
 			}
 		}},
 		{"reuses its buffer", "results are the caller's", func(b *broken, _ *Harness) {
 			b.wrap = func(ctx context.Context, p []byte, ec kms.Context) (kms.Wrapped, error) {
-				w, err := b.model.Wrap(ctx, p, ec)
+				w, err := b.fakeDriver.Wrap(ctx, p, ec)
 				w.Blob = append(fixed, w.Blob...)
 				return w, err
 			}
@@ -90,14 +90,14 @@ func behaviourMutants() []mutant {
 				if got, ok := cache[string(w.Blob)]; ok {
 					return got, nil
 				}
-				got, err := b.model.Unwrap(ctx, w, ec)
+				got, err := b.fakeDriver.Unwrap(ctx, w, ec)
 				cache[string(w.Blob)] = got
 				return got, err
 			}
 		}},
 		{"returns a part of the blob", "results are the caller's", func(b *broken, _ *Harness) {
 			b.unwrap = func(ctx context.Context, w kms.Wrapped, ec kms.Context) ([]byte, error) {
-				got, err := b.model.Unwrap(ctx, w, ec)
+				got, err := b.fakeDriver.Unwrap(ctx, w, ec)
 				return w.Blob[:copy(w.Blob, got)], err
 			}
 		}},
@@ -107,7 +107,7 @@ func behaviourMutants() []mutant {
 			gate.Add(2) // two callers meet, and one gets the other's
 			var n atomic.Int64
 			b.unwrap = func(ctx context.Context, w kms.Wrapped, ec kms.Context) ([]byte, error) {
-				got, err := b.model.Unwrap(ctx, w, ec)
+				got, err := b.fakeDriver.Unwrap(ctx, w, ec)
 				if n.Add(1) <= 2 {
 					last.Store(&got)
 					gate.Done()

@@ -1,5 +1,9 @@
-// Package kmstest checks that a kms.Driver keeps the promises of its interface.
-// Whoever writes a provider runs it in the provider's tests:
+// Package kmstest checks that a kms.Driver keeps the promises of its interface, and has a [Fake] KMS
+// for tests of what uses one.
+//
+// # For who writes a provider
+//
+// Run the suite in the provider's tests:
 //
 //	func TestContract(t *testing.T) {
 //		kmstest.Run(t, func(t *testing.T) kmstest.Harness {
@@ -9,31 +13,15 @@
 //
 // It calls the driver itself, not through a kms.Key, whose own checks would hide
 // the driver's faults. Run it against a fake or an emulator of the service: it makes some thousand
-// calls, one for each bit of a wrapped key.
+// calls, one for each bit of a wrapped key, or with -short for each byte. The hooks of [Harness] let it see what the driver makes of a key that
+// is disabled, of a service that hangs, and of more of the kind.
+//
+// # For who uses a kms.Key
+//
+// A Fake throttles, hangs, lies, goes away and comes back as the test wants it to, and tells afterwards what it was asked.
 package kmstest
 
-import (
-	"context"
-	"testing"
-
-	"github.com/holdfast-go/holdfast/kms"
-)
-
-// Harness is what a test run needs of a provider. Each subtest gets a fresh one.
-type Harness struct {
-	// Driver is under test. Its key is enabled. Run closes it.
-	Driver kms.Driver
-	// Other is a driver of the same provider with another key. Run closes it.
-	Other kms.Driver
-	// Calls returns how many requests Driver has sent to its service. nil says that it
-	// sends none.
-	Calls func() int
-	// Disable switches Driver's key off at the provider. nil skips the subtest "disabled key".
-	Disable func(ctx context.Context) error
-	// Destroy destroys Driver's key at the provider, or has it scheduled. nil
-	// skips the subtest "destroyed key".
-	Destroy func(ctx context.Context) error
-}
+import "testing"
 
 // Run runs every case as a subtest of t, each with what newHarness returns. Cases of an ability
 // that the driver or the harness lacks are skipped, and say so.
@@ -63,9 +51,9 @@ func cases() []testCase {
 		{"wraps differ", wrapsDiffer},
 		{"arguments stay as they are", argumentsStay},
 		{"results are the caller's", resultsAreCallers},
-		{"concurrent calls", concurrentCalls},
 		{"wrong context", wrongContext},
 		{"wrong key", wrongKey},
+		{"replayed blob", replayedBlob},
 		{"foreign ref", foreignRef},
 		{"wrong version", wrongVersion},
 		{"cut or extended blob", resizedBlob},
@@ -73,10 +61,23 @@ func cases() []testCase {
 		{"plaintext size", plaintextSize},
 		{"invalid context", invalidContext},
 		{"cancelled call", cancelledCall},
-		{"errors hold no plaintext", quietErrors},
+		{"errors hold no secrets", quietErrors},
+		{"concurrent calls", concurrentCalls},
+		{"rotation in use", rotationInUse},
+		{"closed in use", closedInUse},
 		{"closed driver", closedDriver},
 		{"disabled key", disabledKey},
+		{"enabled again", enabledAgain},
 		{"destroyed key", destroyedKey},
+		{"destruction cancelled", destructionCancelled},
 		{"rotation", rotation},
+		{"another process", anotherProcess},
+		{"moved alias", movedAlias},
+		{"access denied", accessDenied},
+		{"throttled", throttled},
+		{"outage", outage},
+		{"cancelled in flight", cancelledInFlight},
+		{"deadline in flight", deadlineInFlight},
+		{"closed in flight", closedInFlight},
 	}
 }

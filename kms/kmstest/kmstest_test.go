@@ -8,20 +8,41 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/holdfast-go/holdfast/kms"
 )
 
-func TestRunPassesModel(t *testing.T) {
-	Run(t, func(*testing.T) Harness {
-		_, h := newHarness()
-		return h
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestRunPassesFake is the Fake's contract, and lets no case be skipped.
+func TestRunPassesFake(t *testing.T) {
+	Run(t, func(t *testing.T) Harness {
+		t.Cleanup(func() { require.False(t, t.Skipped()) })
+		return fakeHarness(NewFake("key-1"))
 	})
 }
 
 func TestRunPassesBareDriver(t *testing.T) {
 	Run(t, func(*testing.T) Harness {
-		return Harness{Driver: bare{newModel("key-1")}, Other: bare{newModel("key-2")}}
+		h := fakeHarness(NewFake("key-1"))
+		h.Driver = bare{h.Driver}
+		return h
+	})
+}
+
+func TestRunPassesKey(t *testing.T) {
+	key := func(d kms.Driver) *kms.Key {
+		k, err := kms.NewKey(d, &kms.Options{Attempts: 1})
+		require.NoError(t, err)
+		return k
+	}
+	Run(t, func(*testing.T) Harness {
+		f := NewFake("key-1")
+		h := fakeHarness(f)
+		h.Driver, h.Other = key(bare{h.Driver}), key(h.Other) // a Key has every method, whatever its driver has
+		h.Reopen = func() kms.Driver { return key(f.Driver()) }
+		return h
 	})
 }
 
@@ -60,12 +81,33 @@ func watch(t *testing.T, name string, h Harness) *recorder {
 }
 
 func TestRunSkipsLoudly(t *testing.T) {
-	_, h := newHarness()
-	h.Disable, h.Destroy = nil, nil
-	require.True(t, watch(t, "disabled key", h).skipped.Load())
-	require.True(t, watch(t, "destroyed key", h).skipped.Load())
-	h.Driver = bare{h.Driver}
-	require.True(t, watch(t, "rotation", h).skipped.Load())
+	for _, tc := range []struct {
+		name   string
+		remove func(*Harness)
+		cases  []string
+	}{
+		{"Disable", func(h *Harness) { h.Disable = nil }, []string{"disabled key", "enabled again"}},
+		{"Enable", func(h *Harness) { h.Enable = nil }, []string{"enabled again"}},
+		{"Destroy", func(h *Harness) { h.Destroy = nil }, []string{"destroyed key", "destruction cancelled"}},
+		{"CancelDestroy", func(h *Harness) { h.CancelDestroy = nil }, []string{"destruction cancelled"}},
+		{"MoveAlias", func(h *Harness) { h.MoveAlias = nil }, []string{"moved alias"}},
+		{"Reopen", func(h *Harness) { h.Reopen = nil }, []string{"another process"}},
+		{"Deny", func(h *Harness) { h.Deny = nil }, []string{"access denied"}},
+		{"Throttle", func(h *Harness) { h.Throttle = nil }, []string{"throttled"}},
+		{"Outage", func(h *Harness) { h.Outage = nil }, []string{"outage"}},
+		{"Hang", func(h *Harness) { h.Hang = nil }, []string{"cancelled in flight", "deadline in flight", "closed in flight"}},
+		{"Rotator", func(h *Harness) { h.Driver = bare{h.Driver} }, []string{"rotation", "rotation in use"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for _, name := range tc.cases {
+				h := fakeHarness(NewFake("key-1"))
+				tc.remove(&h)
+				r := watch(t, name, h)
+				require.False(t, r.failed.Load(), name)
+				require.True(t, r.skipped.Load(), name)
+			}
+		})
+	}
 }
 
 // mutant is a driver that breaks one promise, and the case that must notice.
@@ -74,20 +116,41 @@ type mutant struct {
 	breakIt      func(b *broken, h *Harness)
 }
 
+func mutants() (all []mutant) {
+	for _, list := range [][]mutant{behaviourMutants(), refusalMutants(), lifecycleMutants(), faultMutants()} {
+		all = append(all, list...)
+	}
+	return all
+}
+
 func TestRunCatches(t *testing.T) {
-	for _, mutant := range append(behaviourMutants(), refusalMutants()...) {
+	for _, mutant := range mutants() {
 		t.Run(mutant.name, func(t *testing.T) {
-			_, sound := newHarness()
-			require.False(t, watch(t, mutant.caught, sound).failed.Load(), "the sound driver fails")
 			b, h := newHarness()
+			t.Cleanup(func() { close(b.over) })
 			mutant.breakIt(b, &h)
 			require.True(t, watch(t, mutant.caught, h).failed.Load(), "%q did not notice", mutant.caught)
 		})
 	}
 }
 
-func TestRunReportsPendingDeletion(t *testing.T) {
+// TestEveryCaseCatches has no case that nothing can fail.
+func TestEveryCaseCatches(t *testing.T) {
+	caught := map[string]bool{}
+	for _, m := range mutants() {
+		caught[m.caught] = true
+	}
+	for _, c := range cases() {
+		require.True(t, caught[c.name], c.name)
+	}
+}
+
+func TestRunReportsDestroyed(t *testing.T) {
 	b, h := newHarness()
-	h.Destroy = func(context.Context) error { return b.set(kms.ErrPendingDeletion) }
+	h.Destroy = func(ctx context.Context) error {
+		_, err := b.Destroy(ctx, 0)
+		return err
+	}
 	require.False(t, watch(t, "destroyed key", h).failed.Load())
+	require.True(t, watch(t, "destruction cancelled", h).failed.Load())
 }

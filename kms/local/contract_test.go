@@ -6,13 +6,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
 
 func TestContract(t *testing.T) {
 	kmstest.Run(t, func(t *testing.T) kmstest.Harness {
 		f, other := newTestFile(t), newTestFile(t)
-		return kmstest.Harness{Driver: f.d, Other: other.d, Disable: f.Disable, Destroy: f.Destroy}
+		return kmstest.Harness{
+			Driver: f.d, Other: other.d,
+			Disable: f.Disable, Enable: f.Enable, Destroy: f.Destroy,
+			Reopen: func() kms.Driver { return reopen(t, f).d },
+		}
 	})
 }
 
