@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
 // AnyOptions are the settings of [AnyOf]. nil and the zero value are the defaults.
 type AnyOptions struct {
-	// Minimum is how many members must have wrapped for Wrap to succeed. 0 means all of them. With fewer than all, data may stay under fewer
-	// keys until it is wrapped anew: see Report and [Key.Stale].
+	// Minimum is how many members must have wrapped for Wrap to succeed. 0 means all of them. With fewer than all, data may be under fewer
+	// keys until it is wrapped anew, and wrapping anew may take away a recipient that is down: see Report and [Key.Stale].
 	Minimum int
 	// Timeout bounds a call, besides the caller's own context and the members' Timeouts. Unwrap gives each member that it asks an equal share of
 	// the time that is left, so that the last one gets some too. 0 means 10 seconds; negative is refused.
@@ -80,22 +79,19 @@ func (a *anyOf) Ref() Ref { return Ref{Provider: anyProvider} }
 func (a *anyOf) Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapped, error) {
 	timed, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
-	wrapped, errs := make([]Wrapped, len(a.members)), make([]error, len(a.members))
-	var all sync.WaitGroup
-	for i, m := range a.members {
-		all.Go(func() { wrapped[i], errs[i] = m.key.Wrap(timed, plaintext, ec) })
-	}
-	all.Wait()
+	wrapped := make([]Wrapped, len(a.members))
+	errs := a.each(func(i int, m *member) (err error) {
+		wrapped[i], err = m.key.Wrap(timed, plaintext, ec)
+		m.noteWrap(err)
+		return err
+	})
 	var list []Wrapped
-	var failed []*Error
 	for i, err := range errs {
-		a.members[i].note(err)
-		if err != nil {
-			failed = append(failed, err.(*Error))
-			continue
+		if err == nil {
+			list = append(list, wrapped[i])
 		}
-		list = append(list, wrapped[i])
 	}
+	failed := failures(errs)
 	if len(list) < a.Minimum {
 		return Wrapped{}, together(ctx, "wrap", failed)
 	}
@@ -109,57 +105,67 @@ func (a *anyOf) Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapped
 func (a *anyOf) Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, error) {
 	list, err := w.recipients()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCiphertext, err)
+		return nil, fmt.Errorf("%w: %v", ErrCiphertext, err)
 	}
 	timed, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
-	turns := a.turns(list)
 	var failed []*Error
-	for i, t := range turns {
-		plaintext, err := t.unwrap(timed, len(turns)-i, ec)
-		t.member.note(err)
+	for turns := a.turns(list); len(turns) > 0; {
+		t := turns[0]
+		turns = turns[1:]
+		if !t.down && !t.ask() {
+			t.down = true
+			turns = append(turns, t)
+			continue
+		}
+		plaintext, err := t.unwrap(timed, 1+len(turns), ec)
 		if err == nil {
 			a.tell(ctx, "unwrap", failed)
 			return plaintext, nil
 		}
 		failed = append(failed, err.(*Error))
-		if timed.Err() != nil {
-			break
-		}
 	}
 	return nil, together(ctx, "unwrap", failed)
 }
 
-// turn is one member's try at what it wrapped.
+// turn is one member's try at a recipient.
 type turn struct {
 	*member
-	w Wrapped
+	w    Wrapped
+	down bool
 }
 
 // unwrap takes at most an equal share of the time left for it and the turns after it.
 func (t turn) unwrap(ctx context.Context, turns int, ec Context) ([]byte, error) {
+	start := time.Now()
 	deadline, _ := ctx.Deadline()
 	share, cancel := context.WithTimeout(ctx, time.Until(deadline)/time.Duration(turns))
 	defer cancel()
-	return t.key.Unwrap(share, t.w, ec)
+	plaintext, err := t.key.Unwrap(share, t.w, ec)
+	if share.Err() == nil || time.Since(start) >= patience {
+		t.note(err)
+	}
+	return plaintext, err
 }
 
-// turns returns who may open one of list, in the order in which to ask.
+// turns returns who may open which of list, in the order in which to ask: members that are up before those that are down, and
+// each first for its own recipient and then for those that it owns besides.
 func (a *anyOf) turns(list []Wrapped) []turn {
 	var up, down, never []turn
 	for _, m := range a.members {
-		i := slices.IndexFunc(list, func(w Wrapped) bool { return w.Ref == m.key.ref })
-		if i < 0 {
-			i = slices.IndexFunc(list, m.key.owns)
-		}
-		switch {
-		case i < 0:
-		case m.key.wrapOnly:
-			never = append(never, turn{m, list[i]})
-		case m.up():
-			up = append(up, turn{m, list[i]})
-		default:
-			down = append(down, turn{m, list[i]})
+		due := m.due()
+		for _, fit := range []int{2, 1} {
+			for _, w := range list {
+				switch {
+				case m.key.fit(w) != fit:
+				case m.key.wrapOnly:
+					never = append(never, turn{m, w, !due})
+				case due:
+					up = append(up, turn{m, w, false})
+				default:
+					down = append(down, turn{m, w, true})
+				}
+			}
 		}
 	}
 	if len(up)+len(down) == 0 {
@@ -180,17 +186,20 @@ func (a *anyOf) Close() error { return nil }
 
 func (a *anyOf) refs() []Ref { return nil } // nobody's twice: it has no key of its own
 
-func (a *anyOf) owns(w Wrapped) bool {
+// fit counts what the members can open.
+func (a *anyOf) fit(w Wrapped) (n int) {
 	list, err := w.recipients()
 	if err != nil {
-		return true // it is ours to refuse
+		return 1 // it is ours to refuse
 	}
-	for _, m := range a.members {
-		if slices.ContainsFunc(list, m.key.owns) {
-			return true
+	for _, w := range list {
+		best := 0
+		for _, m := range a.members {
+			best = max(best, m.key.fit(w))
 		}
+		n += best
 	}
-	return false
+	return n
 }
 
 // stale tells whether w is anything but one fresh recipient for each member.
@@ -200,7 +209,7 @@ func (a *anyOf) stale(w Wrapped) bool {
 		return true
 	}
 	for _, m := range a.members {
-		if !slices.ContainsFunc(list, func(w Wrapped) bool { return w.Ref == m.key.ref && !m.key.Stale(w) }) {
+		if !slices.ContainsFunc(list, func(w Wrapped) bool { return !m.key.Stale(w) }) {
 			return true
 		}
 	}

@@ -54,20 +54,23 @@ func call[T any](ctx context.Context, k *Key, r request[T]) (v T, err error) {
 	if !r.data {
 		return repeat(ctx, timed, k, r)
 	}
-	var said error
+	said, ended := errOut, error(&Error{Op: r.op, Ref: k.ref, Err: fmt.Errorf("%w: the driver panicked", ErrUnavailable)})
+	defer func() {
+		if said != errNeither {
+			k.status.note(r.op, ended, k.limits.open())
+		}
+	}()
 	broken := k.limits.breaker(func() error {
 		v, err = repeat(ctx, timed, k, r)
-		said = judge(ctx, err, time.Since(start))
+		said, ended = judge(ctx, r.op, err, time.Since(start)), err
 		return said
 	})
 	if broken != nil {
+		said = errNeither
 		return refuse(r.ec, &Error{
 			Op: r.op, Ref: k.ref, Retryable: true,
 			Err: fmt.Errorf("%w: %w: %s", ErrUnavailable, errBroken, k.status.lastFailure()),
 		})
-	}
-	if said != errNeither {
-		k.status.note(r.op, err, k.limits.open())
 	}
 	return v, err
 }
@@ -86,7 +89,7 @@ func repeat[T any](ctx, timed context.Context, k *Key, r request[T]) (T, error) 
 		if err := k.limits.enter(timed); err != nil {
 			last = failure(ctx, timed, r.op, k.ref, err)
 			k.observe(ctx, r.op, r.ec, 0, start, last)
-			return *new(T), backoff.Permanent(last)
+			return *new(T), backoff.Permanent(errStop)
 		}
 		n++
 		start = time.Now()
@@ -96,12 +99,13 @@ func repeat[T any](ctx, timed context.Context, k *Key, r request[T]) (T, error) 
 			return v, nil
 		}
 		last = failure(ctx, timed, r.op, k.ref, err)
+		last.Retryable = last.Retryable && r.repeat
 		k.observe(ctx, r.op, r.ec, n, start, last)
 		if refusal(last) || !last.Retryable || timed.Err() != nil {
-			return v, backoff.Permanent(last)
+			return v, backoff.Permanent(errStop)
 		}
 		pauses.asked = last.RetryAfter
-		return v, last
+		return v, errAgain
 	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(0))
 	if err == nil {
 		return v, nil
@@ -112,6 +116,12 @@ func repeat[T any](ctx, timed context.Context, k *Key, r request[T]) (T, error) 
 	return v, last
 }
 
+// What the backoff library gets to see: a driver's error may hold one of that library's own, which would mislead it.
+var (
+	errAgain = errors.New("try again")
+	errStop  = errors.New("try no more")
+)
+
 // pauses is the [backoff.BackOff] between attempts.
 type pauses struct {
 	ctx   context.Context
@@ -121,12 +131,12 @@ type pauses struct {
 
 // NextBackOff returns a pause, or [backoff.Stop] when no time would be left after it.
 func (p *pauses) NextBackOff() time.Duration {
-	pause := p.asked + rand.N(min(100*time.Millisecond<<p.n, 2*time.Second))
+	asked, jitter := max(0, p.asked), rand.N(min(100*time.Millisecond<<p.n, 2*time.Second))
 	p.n++
-	if deadline, ok := p.ctx.Deadline(); ok && time.Until(deadline) <= pause {
+	if deadline, ok := p.ctx.Deadline(); ok && time.Until(deadline)-asked <= jitter { // in this order it can't overflow
 		return backoff.Stop
 	}
-	return pause
+	return asked + jitter
 }
 
 func (p *pauses) Reset() {}

@@ -17,6 +17,10 @@ import (
 // provider answers what it should not.
 func (k *Key) Check(ctx context.Context) error {
 	if k.group != nil {
+		if err := k.enter(); err != nil {
+			return &Error{Op: opCheck, Ref: k.ref, Err: err}
+		}
+		defer k.calls.Done()
 		return k.group.check(ctx)
 	}
 	own := reserved.Allow(ctx)

@@ -64,7 +64,12 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // failure turns what a driver said into what a caller gets. caller is the
 // caller's context, call the same under the Key's timeout.
@@ -89,6 +94,7 @@ func failure(caller, call context.Context, op string, ref Ref, err error) *Error
 	}
 	switch {
 	case refusal(e.Err):
+		e.Err = single(e.Err)
 		return &e
 	case errors.Is(caller.Err(), context.Canceled):
 		// The caller went away. That is no outage, so the driver's class is dropped.
@@ -99,10 +105,29 @@ func failure(caller, call context.Context, op string, ref Ref, err error) *Error
 	case !errors.Is(e.Err, ErrUnavailable) && !errors.Is(e.Err, ErrThrottled):
 		e.Err = fmt.Errorf("%w: %w", ErrUnavailable, outage(e.Err))
 	}
+	e.Err = single(e.Err)
 	if said == nil {
 		e.Retryable = true
 	}
 	return &e
+}
+
+// single is err, or its text where err matches more than its class: another sentinel, or context.Canceled though no caller cancelled.
+func single(err error) error {
+	var class error
+	for _, c := range classes {
+		switch {
+		case !errors.Is(err, c.err):
+		case class == nil:
+			class = c.err
+		default:
+			return fmt.Errorf("%w: %s", class, err)
+		}
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w: %s", class, err)
+	}
+	return err
 }
 
 // The classes that [Class] returns besides those of the sentinels: short texts for metrics and logs.
@@ -163,7 +188,7 @@ func outage(err error) error {
 	switch {
 	case err == nil:
 		return errors.New("the driver gave no cause")
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrThrottled):
 		return errors.New(err.Error())
 	}
 	return err

@@ -37,7 +37,7 @@ type Key struct {
 // group is a Driver of this package that stands for several Keys.
 type group interface {
 	refs() []Ref
-	owns(Wrapped) bool
+	fit(Wrapped) int
 	stale(Wrapped) bool
 	status() Status
 	check(context.Context) error
@@ -151,11 +151,15 @@ func (k *Key) unwrap(ctx context.Context, op string, w Wrapped, ec Context) ([]b
 			if err := checkContext(ctx, ec); err != nil {
 				return err
 			}
-			if !k.owns(w) {
+			switch {
+			case k.owns(w):
+			case w.Provider == anyProvider:
+				return fmt.Errorf("%w: wrapped under several, none of which is configured here", ErrNotFound)
+			default:
 				return fmt.Errorf("%w: wrapped under %.300q, which is not configured here", ErrNotFound, w.Ref.String())
 			}
 			if err := w.check(); err != nil {
-				return fmt.Errorf("%w: %w", ErrCiphertext, err)
+				return fmt.Errorf("%w: %v", ErrCiphertext, err)
 			}
 			return nil
 		},
@@ -204,14 +208,19 @@ func (k *Key) Close() error {
 }
 
 // owns tells whether w was wrapped under a key that the driver was constructed with.
-func (k *Key) owns(w Wrapped) bool {
+func (k *Key) owns(w Wrapped) bool { return k.fit(w) > 0 }
+
+// fit tells how well the driver fits w: 2 for each recipient whose Ref it was constructed with, 1 for each that it owns besides.
+func (k *Key) fit(w Wrapped) int {
 	switch {
 	case k.group != nil:
-		return k.group.owns(w)
+		return k.group.fit(w)
+	case w.Ref == k.ref:
+		return 2
 	case k.owner != nil && k.owner.Owns(w.Ref):
-		return true
+		return 1
 	}
-	return w.Ref == k.ref
+	return 0
 }
 
 // refs returns the keys that the driver was constructed with.

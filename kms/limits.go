@@ -15,7 +15,8 @@ type limits struct {
 	Options
 	places  chan struct{} // one for each call in flight
 	waiting atomic.Int64
-	circuit *gobreaker.CircuitBreaker[struct{}]
+	left    atomic.Int64 // how many have left their place so far
+	circuit *gobreaker.TwoStepCircuitBreaker[struct{}]
 }
 
 var (
@@ -27,7 +28,7 @@ func newLimits(o Options) *limits {
 	return &limits{
 		Options: o,
 		places:  make(chan struct{}, o.Concurrency),
-		circuit: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		circuit: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 			MaxRequests:  1,
 			Timeout:      o.BreakFor,
 			ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= uint32(o.BreakAfter) },
@@ -44,9 +45,9 @@ var (
 )
 
 // judge judges a call of the caller whose context is ctx.
-func judge(ctx context.Context, err error, took time.Duration) error {
+func judge(ctx context.Context, op string, err error, took time.Duration) error {
 	switch {
-	case err == nil:
+	case err == nil, op == "wrap" && errors.Is(err, ErrNotFound): // that of unwrap may be about a version
 		return nil
 	case errors.Is(err, ErrInvalid), errors.Is(err, ErrUnsupported), errors.Is(err, ErrNotFound), errors.Is(err, ErrClosed), errors.Is(err, errBusy):
 		return errNeither // it may not have been asked
@@ -65,10 +66,13 @@ const patience = time.Second
 
 // breaker runs f, or returns an error when the circuit breaker is open.
 func (l *limits) breaker(f func() error) error {
-	_, err := l.circuit.Execute(func() (struct{}, error) { return struct{}{}, f() })
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+	done, err := l.circuit.Allow()
+	if err != nil {
 		return err
 	}
+	said := errOut // of a panic, or a goroutine that ends
+	defer func() { done(said) }()
+	said = f()
 	return nil
 }
 
@@ -86,12 +90,19 @@ func (l *limits) enter(ctx context.Context) error {
 	if l.waiting.Add(1) > int64(waitingFactor*l.Concurrency) {
 		return fmt.Errorf("%w: %w: %d in flight, %d behind them", ErrUnavailable, errBusy, l.Concurrency, waitingFactor*l.Concurrency)
 	}
+	left := l.left.Load()
 	select {
 	case l.places <- struct{}{}:
 		return nil
 	case <-ctx.Done():
+		if l.left.Load() > left { // the queue moves: too many calls, and no outage
+			return fmt.Errorf("%w: %w", errBusy, ctx.Err())
+		}
 		return fmt.Errorf("%d calls are in flight: %w", l.Concurrency, ctx.Err())
 	}
 }
 
-func (l *limits) leave() { <-l.places }
+func (l *limits) leave() {
+	l.left.Add(1)
+	<-l.places
+}

@@ -14,38 +14,58 @@ import (
 type member struct {
 	key *Key
 
-	mu   sync.Mutex
-	down time.Time // when it may be asked in its turn again; zero while it is up
+	mu     sync.Mutex
+	down   time.Time // when it may be asked in its turn again; zero while it is up
+	outage bool      // it is down, and that is no refusal
 }
 
 // probeEvery is how often a member that was down is asked in its turn.
 const probeEvery = 30 * time.Second
 
-// up tells whether to ask the member in its turn: it is up, or it is time for one caller to see.
-func (m *member) up() bool {
+// due tells whether the member has its turn: it is up, or it is time to see whether it is.
+func (m *member) due() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.down.IsZero() {
-		return true
-	}
+	return !time.Now().Before(m.down)
+}
+
+// ask is due for one caller at a time while the member is down.
+func (m *member) ask() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	now := time.Now()
 	if now.Before(m.down) {
 		return false
 	}
-	m.down = now.Add(probeEvery)
+	if !m.down.IsZero() {
+		m.down = now.Add(probeEvery)
+	}
 	return true
 }
 
-// note remembers how a call to the member ended.
+// note remembers how an Unwrap of the member ended.
 func (m *member) note(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.outage = errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled)
 	switch Class(err) {
 	case ClassOK:
 		m.down = time.Time{}
 	case ClassCanceled, Class(ErrCiphertext): // that is about the caller, or what it gave
 	default:
 		m.down = time.Now().Add(probeEvery)
+	}
+}
+
+// noteWrap remembers how a Wrap ended, as far as that tells of Unwrap: who may not do the one may do the other.
+func (m *member) noteWrap(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrThrottled):
+		m.down, m.outage = time.Now().Add(probeEvery), true
+	case err == nil && m.outage:
+		m.down, m.outage = time.Time{}, false
 	}
 }
 
@@ -65,40 +85,70 @@ func together(ctx context.Context, op string, failed []*Error) error {
 	late := false
 	for _, f := range failed {
 		texts = append(texts, strings.TrimPrefix(f.Error(), "kms: "))
-		e.Retryable = e.Retryable || f.Retryable
 		e.RetryAfter = max(e.RetryAfter, f.RetryAfter)
 		late = late || errors.Is(f, context.DeadlineExceeded)
 	}
-	for _, class := range mendable {
-		for _, f := range failed {
-			if errors.Is(f, class) {
-				e.Err = fmt.Errorf("%w: %d members failed: %s", class, len(failed), strings.Join(texts, "; "))
-				if late && class == ErrUnavailable {
-					e.Err = fmt.Errorf("%w: %w", e.Err, context.DeadlineExceeded)
-				}
-				return e
-			}
+	class := ErrUnavailable
+	for _, c := range mendable {
+		if slices.ContainsFunc(failed, func(f *Error) bool { return errors.Is(f, c) || c == ErrUnavailable && Class(f) == ClassCanceled }) {
+			class = c
+			break
 		}
 	}
-	return fmt.Errorf("%w: %s", ErrUnavailable, strings.Join(texts, "; ")) // out of time before any was asked
+	e.Err = fmt.Errorf("%w: no member did it: %s", class, strings.Join(texts, "; "))
+	if late && class == ErrUnavailable {
+		e.Err = fmt.Errorf("%w: %w", e.Err, context.DeadlineExceeded)
+	}
+	e.Retryable = !refusal(class)
+	return e
 }
 
-// status is usable when all members are, degraded when some are, and else unreachable if any may come back, or as the first.
+// failures returns those of errs, which are of the members' methods, that are not nil.
+func failures(errs []error) (failed []*Error) {
+	for _, err := range errs {
+		if err != nil {
+			failed = append(failed, err.(*Error))
+		}
+	}
+	return failed
+}
+
+// each calls f for every member at once, and returns what they return. A panic of one is the caller's.
+func (a *anyOf) each(f func(i int, m *member) error) []error {
+	errs, panics := make([]error, len(a.members)), make([]any, len(a.members))
+	var all sync.WaitGroup
+	for i, m := range a.members {
+		all.Go(func() {
+			defer func() { panics[i] = recover() }()
+			errs[i] = f(i, m)
+		})
+	}
+	all.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
+	return errs
+}
+
+// status is usable when all members are that have to open, degraded when some are, and else unreachable if any may come back, or as the first.
 func (a *anyOf) status() (all Status) {
 	var bad []Status
-	working := 0
+	working := false
 	for _, m := range a.members {
 		s := m.key.Status()
 		if s.LastSuccess.After(all.LastSuccess) {
 			all.LastSuccess = s.LastSuccess
 		}
-		if s.Health <= HealthDegraded {
-			working++
-		}
+		working = working || s.Health <= HealthDegraded && (!m.key.wrapOnly || a.wrapOnly())
 		if s.Health > HealthUsable {
 			bad = append(bad, s)
-		} else if s.Health > all.Health {
-			all.Health, all.Since = s.Health, s.Since
+			continue
+		}
+		all.Health = max(all.Health, s.Health)
+		if s.Since.After(all.Since) {
+			all.Since = s.Since
 		}
 	}
 	if len(bad) == 0 {
@@ -106,33 +156,36 @@ func (a *anyOf) status() (all Status) {
 	}
 	i := max(0, slices.IndexFunc(bad, func(s Status) bool { return s.Health == HealthUnreachable }))
 	all.Health, all.Since, all.Err = bad[i].Health, bad[i].Since, bad[i].Err
-	if working > 0 {
+	if working {
 		all.Health = HealthDegraded
 	}
 	return all
 }
 
+// wrapOnly tells whether no member can open.
+func (a *anyOf) wrapOnly() bool {
+	return !slices.ContainsFunc(a.members, func(m *member) bool { return !m.key.wrapOnly })
+}
+
 // check checks each member, and wants as many as Wrap needs.
 func (a *anyOf) check(ctx context.Context) error {
-	opens := false
-	var failed []*Error
-	for _, m := range a.members {
-		check := m.key.Check
+	timed, cancel := context.WithTimeout(ctx, a.Timeout)
+	defer cancel()
+	errs := a.each(func(_ int, m *member) error {
 		if m.key.wrapOnly {
-			check = m.key.checkWrap
+			return m.key.checkWrap(timed)
 		}
-		if err := check(ctx); err != nil {
-			failed = append(failed, err.(*Error))
-			continue
-		}
-		opens = opens || !m.key.wrapOnly
+		return m.key.Check(timed)
+	})
+	failed := failures(errs)
+	opens := false
+	for i, m := range a.members {
+		opens = opens || errs[i] == nil && !m.key.wrapOnly
 	}
 	switch {
-	case len(a.members)-len(failed) < a.Minimum:
-		return failure(ctx, ctx, opCheck, a.Ref(), together(ctx, opCheck, failed))
-	case !opens && len(failed) == 0:
+	case a.wrapOnly() && len(failed) == 0:
 		return a.members[0].key.Check(ctx) // it says why it can't
-	case !opens:
+	case !opens || len(a.members)-len(failed) < a.Minimum:
 		return failure(ctx, ctx, opCheck, a.Ref(), together(ctx, opCheck, failed))
 	}
 	a.tell(ctx, opCheck, failed)

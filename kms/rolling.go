@@ -7,7 +7,7 @@ import (
 )
 
 // Rolling returns a Key that wraps under current, and unwraps under whichever of its keys has exactly the
-// Ref of what it is given: never by trial. It is how to move from one KMS key or provider to another.
+// Ref of what it is given, or of most of its recipients: never by trial. It is how to move from one KMS key or provider to another.
 // [Key.Stale] finds what is not yet under current; a new version of the same key needs no Rolling.
 //
 // Ref, Describe, Rotate and Check are current's; Destroy is ErrUnsupported, so
@@ -19,6 +19,9 @@ func Rolling(current *Key, previous ...*Key) (*Key, error) {
 	for i, k := range append([]*Key{current}, previous...) {
 		if k == nil || k.driver == nil {
 			return nil, &Error{Op: "rolling", Err: fmt.Errorf("%w: key %d is nil or zero", ErrInvalid, i)}
+		}
+		if slices.Contains(r.keys, k) {
+			return nil, &Error{Op: "rolling", Err: fmt.Errorf("%w: key %d, %s, is given twice", ErrInvalid, i, k)}
 		}
 		for _, ref := range k.refs() {
 			if slices.Contains(r.refs(), ref) {
@@ -62,7 +65,17 @@ func (r *rolling) refs() (all []Ref) {
 
 func (r *rolling) stale(w Wrapped) bool { return r.keys[0].Stale(w) }
 
-func (r *rolling) owns(w Wrapped) bool { return r.find(w) != nil }
+func (r *rolling) fit(w Wrapped) (best int) {
+	for _, k := range r.keys {
+		best = max(best, k.fit(w))
+	}
+	return best
+}
+
+// WrapOnly implements [WrapOnly].
+func (r *rolling) WrapOnly() bool {
+	return !slices.ContainsFunc(r.keys, func(k *Key) bool { return !k.wrapOnly })
+}
 
 func (r *rolling) check(ctx context.Context) error { return r.keys[0].Check(ctx) }
 
@@ -80,11 +93,13 @@ func (r *rolling) status() Status {
 	return s
 }
 
+// find returns the key that fits w best, the first of several.
 func (r *rolling) find(w Wrapped) *Key {
-	for _, k := range r.keys {
-		if k.owns(w) {
-			return k
+	best, k := 0, (*Key)(nil)
+	for _, candidate := range r.keys {
+		if n := candidate.fit(w); n > best {
+			best, k = n, candidate
 		}
 	}
-	return nil
+	return k
 }

@@ -80,7 +80,7 @@ func (s *status) note(op string, err error, broken bool) {
 	case errors.Is(err, ErrThrottled), errors.Is(err, ErrUnavailable):
 		if broken {
 			s.set(now, HealthUnreachable, err)
-		} else if s.s.Health != HealthUnreachable {
+		} else {
 			s.set(now, HealthDegraded, err)
 		}
 	}
@@ -93,7 +93,7 @@ func (s *status) described(state State) {
 	defer s.mu.Unlock()
 	switch state {
 	case Enabled:
-		if s.s.Health != HealthDenied { // the right to look is not the right to use
+		if s.s.Health != HealthDenied && s.s.Health != HealthUnreachable { // the right to look is not the right to use
 			s.set(now, HealthUsable, nil)
 		}
 	case Disabled, PendingDeletion:
