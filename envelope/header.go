@@ -31,7 +31,8 @@ type header struct {
 	canonical []byte // the context
 	context   kms.Context
 	wrapped   kms.Wrapped
-	spare     int // zeros between the wrapped key and the MAC
+	list      []kms.Wrapped // its recipients
+	spare     int           // zeros between the wrapped key and the MAC
 }
 
 // HeaderSize returns the length of a message's header from its first 6 bytes; more may follow. Errors: [ErrTruncated], [ErrFormat].
@@ -98,6 +99,10 @@ func parseHeader(b []byte) (*header, error) {
 	h.wrapped, rest, err = kms.ParseWrapped(rest[n:])
 	if err != nil {
 		return nil, malformed("its wrapped key")
+	}
+	h.list, err = h.wrapped.Recipients()
+	if err != nil {
+		return nil, malformed("its list of recipients")
 	}
 	for _, c := range rest {
 		if c != 0 {

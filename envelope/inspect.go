@@ -8,7 +8,7 @@ type Info struct {
 	HeaderSize int           // bytes before the body
 	Spare      int           // of them, how many a longer wrapped key may take
 	Context    kms.Context   // the context that it claims
-	Wrapped    []kms.Wrapped // the wrapped data keys, one for each recipient
+	Wrapped    []kms.Wrapped // the data key as wrapped for each recipient: one, or those of kms.AnyOf
 }
 
 // Inspect reads a header without any key. Bytes may follow the header. Errors: [ErrFormat], [ErrTruncated].
@@ -17,5 +17,5 @@ func Inspect(header []byte) (Info, error) {
 	if err != nil {
 		return edge(Info{}, err)
 	}
-	return Info{HeaderSize: h.size, Spare: h.spare, Context: h.context, Wrapped: []kms.Wrapped{h.wrapped}}, nil
+	return Info{HeaderSize: h.size, Spare: h.spare, Context: h.context, Wrapped: h.list}, nil
 }

@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// lockExclusive takes the file's advisory lock until it is closed, or fails when another process has it.
+// lockExclusive takes the file's advisory lock, or fails when another process has it.
 func lockExclusive(f *os.File) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var lockErr error
-	if err := conn.Control(func(fd uintptr) { lockErr = flock(int(fd)) }); err != nil {
+	if err := conn.Control(func(fd uintptr) { lockErr = flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) }); err != nil {
 		return err
 	}
 	switch {
@@ -27,9 +27,17 @@ func lockExclusive(f *os.File) error {
 	return lockErr
 }
 
-func flock(fd int) error {
+// unlock gives the lock back. Closing the file is not enough: a child that this process forks at that moment holds
+// the lock too, until it runs its own program.
+func unlock(f *os.File) {
+	if conn, err := f.SyscallConn(); err == nil {
+		conn.Control(func(fd uintptr) { flock(int(fd), syscall.LOCK_UN) })
+	}
+}
+
+func flock(fd, how int) error {
 	for {
-		if err := syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB); err != syscall.EINTR {
+		if err := syscall.Flock(fd, how); err != syscall.EINTR {
 			return err
 		}
 	}

@@ -6,3 +6,5 @@ import "os"
 
 // lockExclusive does nothing: keeping others away is the caller's to do here.
 func lockExclusive(*os.File) error { return nil }
+
+func unlock(*os.File) {}

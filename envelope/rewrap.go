@@ -41,3 +41,17 @@ func (s *Sealer) wrapAnew(ctx context.Context, d *dataKey, size int, ec kms.Cont
 	}
 	return buildHeader(&d.key, canon, w, size)
 }
+
+// Stale tells whether [Sealer.RewrapHeader] would change under which keys the data key is wrapped: it is wrapped under another
+// key or version than the Sealer would use, or for other recipients. header may be followed by the body. It makes no call to the KMS, so a rotation
+// elsewhere may not be known yet, and what it goes by is not authenticated. Errors: [ErrFormat], [ErrTruncated].
+func (s *Sealer) Stale(header []byte) (bool, error) {
+	if s.key == nil {
+		return edge(false, errZero)
+	}
+	h, err := parseHeader(header)
+	if err != nil {
+		return edge(false, err)
+	}
+	return s.key.Stale(h.wrapped), nil
+}

@@ -41,6 +41,7 @@ func (s *Sealer) rewrapFile(ctx context.Context, d disk, path string, ec kms.Con
 	if err := lockExclusive(f); err != nil {
 		return err
 	}
+	defer unlock(f)
 	old, key, err := s.recover(ctx, d, f, path, ec)
 	if err != nil {
 		return err

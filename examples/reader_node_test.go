@@ -1,11 +1,15 @@
 package examples_test
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,13 +17,71 @@ import (
 
 const vectorsFormat = "holdfast vectors v1"
 
+// beyondNode is the kind of vector that the second reader passes over: Node.js 18, which it still runs on, has no ML-KEM.
+const beyondNode = "hpke"
+
 // TestReaderNodeVectors opens the vectors of every package with the second reader.
 func TestReaderNodeVectors(t *testing.T) {
 	files := vectorFiles(t)
 	require.NotEmpty(t, files)
-	out, err := runNode(t, append([]string{"open.mjs", "vectors"}, files...)...)
+	beyond := 0
+	for _, file := range files {
+		for _, v := range loadVectors(t, file) {
+			if v["kind"] == beyondNode {
+				beyond++
+			}
+		}
+	}
+	out, err := runNode(t, append([]string{"open.mjs", "vectors", "--skip", beyondNode}, files...)...)
 	require.NoError(t, err, out)
+	require.Contains(t, out, fmt.Sprintf(" %d of kind %s skipped", beyond, beyondNode))
 	t.Log(out)
+}
+
+// TestReaderNodeRecipients opens a message with two local recipients on the command line.
+func TestReaderNodeRecipients(t *testing.T) {
+	const name = "message to 2 recipients, way "
+	list := loadVectors(t, "../envelope/testdata/lists.json")
+	ways := slices.DeleteFunc(list, func(v map[string]any) bool {
+		return !strings.HasPrefix(v["name"].(string), name) || v["localKey"] == nil
+	})
+	require.Len(t, ways, 2)
+	ids := []string{ways[0]["keyID"].(string), ways[1]["keyID"].(string)}
+	in, out := filepath.Join(t.TempDir(), "in"), filepath.Join(t.TempDir(), "out")
+	message, err := hex.DecodeString(ways[0]["in"].(string))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(in, message, 0o600))
+	shown, err := runNode(t, "open.mjs", "inspect", in)
+	require.NoError(t, err, shown)
+	for i, v := range ways {
+		require.Contains(t, shown, ids[i])
+		for _, tc := range []struct {
+			name string
+			keys []string
+			ok   bool
+		}{
+			{"its id", []string{"--key-id", ids[i]}, true},
+			{"id of the other", []string{"--key-id", ids[1-i]}, false},
+			{"id of none", []string{"--key-id", "x"}, false},
+			{"no id", nil, false},
+		} {
+			t.Run(name+tc.name, func(t *testing.T) {
+				require.NoError(t, os.RemoveAll(out))
+				args := append([]string{"open.mjs", "message", "--local-key", v["localKey"].(string), "--context", `{"a":"b"}`}, tc.keys...)
+				said, err := runNode(t, append(args, in, out)...)
+				if !tc.ok {
+					require.Error(t, err)
+					require.Contains(t, said, "authentication failed")
+					require.NoFileExists(t, out)
+					return
+				}
+				require.NoError(t, err, said)
+				got, err := os.ReadFile(out)
+				require.NoError(t, err)
+				require.Equal(t, v["out"], hex.EncodeToString(got))
+			})
+		}
+	}
 }
 
 // TestReaderNodeNotices proves that a run of the second reader can fail.
@@ -30,6 +92,7 @@ func TestReaderNodeNotices(t *testing.T) {
 	tests := []struct {
 		name    string
 		vectors string
+		args    []string
 		ok      bool
 	}{
 		{name: "right answer", vectors: good, ok: true},
@@ -40,13 +103,17 @@ func TestReaderNodeNotices(t *testing.T) {
 		{name: "wrong class", vectors: `{"name":"x","kind":"stream","expect":"open",` + key + `,"in":"00"}`},
 		{name: "opens but should not", vectors: `{"name":"x","kind":"commitment","expect":"open",` + key + `}`},
 		{name: "unknown kind", vectors: `{"name":"x","kind":"riddle","expect":"format"}`},
+		{name: "kind skipped", vectors: good + `,{"name":"x","kind":"riddle","expect":"format"}`, args: []string{"--skip", "riddle"}, ok: true},
+		{name: "other kind skipped", vectors: good + `,{"name":"x","kind":"riddle","expect":"format"}`, args: []string{"--skip", "hpke"}},
+		{name: "all skipped", vectors: `{"name":"x","kind":"riddle","expect":"format"}`, args: []string{"--skip", "riddle"}},
+		{name: "known kind skipped", vectors: good, args: []string{"--skip", "stream"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "vectors.json")
 			page := `{"format":"` + vectorsFormat + `","vectors":[` + tt.vectors + `]}`
 			require.NoError(t, os.WriteFile(path, []byte(page), 0o600))
-			out, err := runNode(t, "open.mjs", "vectors", path)
+			out, err := runNode(t, append([]string{"open.mjs", "vectors", path}, tt.args...)...)
 			if tt.ok {
 				require.NoError(t, err, out)
 				return
@@ -117,4 +184,16 @@ func isVectors(t *testing.T, path string) bool {
 		Format string `json:"format"`
 	}
 	return json.Unmarshal(data, &page) == nil && page.Format == vectorsFormat
+}
+
+func loadVectors(t *testing.T, path string) []map[string]any {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var page struct {
+		Vectors []map[string]any `json:"vectors"`
+	}
+	require.NoError(t, json.Unmarshal(data, &page))
+	require.NotEmpty(t, page.Vectors)
+	return page.Vectors
 }

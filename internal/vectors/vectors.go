@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"runtime"
 	"testing"
 	"testing/cryptotest"
 
@@ -22,9 +23,12 @@ type Vector struct {
 	Kind     string            `json:"kind"`
 	Expect   string            `json:"expect"` // "ok" or the class of the failure
 	Note     string            `json:"note,omitempty"`
-	*Keyed                     // nil for the kinds message and local
+	*Keyed                     // nil for the kinds message, local and hpke
 	DataKey  string            `json:"dataKey,omitempty"`
 	LocalKey string            `json:"localKey,omitempty"`
+	KeyID    string            `json:"keyID,omitempty"`
+	KEM      string            `json:"kem,omitempty"`
+	Seed     string            `json:"privateKey,omitempty"`
 	Context  map[string]string `json:"context,omitempty"`
 	In       string            `json:"in"`
 	Out      *string           `json:"out,omitempty"` // absent where nothing opens
@@ -85,6 +89,9 @@ func BeginUpdate(t *testing.T, update bool, seed uint64) {
 	if fips140.Version() == "v1.0.0" {
 		t.Skip("testing/cryptotest can't fix randomness under GOFIPS140=v1.0.0")
 	}
+	// With several processors it depends on the scheduler which goroutine's randomness package aead takes.
+	procs := runtime.GOMAXPROCS(1)
+	t.Cleanup(func() { runtime.GOMAXPROCS(procs) })
 	cryptotest.SetGlobalRandom(t, seed)
 }
 

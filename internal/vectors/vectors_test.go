@@ -14,6 +14,7 @@ func TestWrite(t *testing.T) {
 		"../../aead/testdata/vectors.json",
 		"../floe/testdata/vectors.json",
 		"../../envelope/testdata/vectors.json",
+		"../../envelope/testdata/lists.json",
 		"../../kms/local/testdata/blobs.json",
 	} {
 		t.Run(file, func(t *testing.T) {
