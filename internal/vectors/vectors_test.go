@@ -16,6 +16,7 @@ func TestWrite(t *testing.T) {
 		"../../envelope/testdata/vectors.json",
 		"../../envelope/testdata/lists.json",
 		"../../kms/local/testdata/blobs.json",
+		"../../kms/hpke/testdata/hpke.json",
 	} {
 		t.Run(file, func(t *testing.T) {
 			want, err := os.ReadFile(file)
