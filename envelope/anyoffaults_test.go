@@ -28,16 +28,36 @@ func TestAnyOfOutageIsNotCorruption(t *testing.T) {
 	require.ErrorIs(t, err, ErrOpen)
 }
 
-// TestAnyOfMemberLies: other bytes than were wrapped open nothing.
+// TestAnyOfMemberLies: a member that unwraps to other bytes than were wrapped is reported, and the next one is asked.
+// When all lie, or the header was changed, nothing opens and nobody is blamed.
 func TestAnyOfMemberLies(t *testing.T) {
-	fakes, keys := anyKeys(t, 2)
-	s := sealerOf(t, anyOf(t, nil, keys...))
-	message := seal(t, s, []byte("plaintext"), nil)
+	var reported []string
+	o := &kms.AnyOptions{Report: func(_ context.Context, op string, failed []*kms.Error) {
+		for _, f := range failed {
+			require.ErrorIs(t, f, kms.ErrCiphertext)
+			reported = append(reported, op+" "+f.Ref.KeyID)
+		}
+	}}
 	for name, answer := range map[string][]byte{"another key": pattern(32), "shorter": pattern(31), "longer": pattern(64)} {
-		fakes[0].answer = func([]byte) []byte { return slices.Clone(answer) }
+		fakes, keys := anyKeys(t, 2)
+		s := sealerOf(t, anyOf(t, o, keys...))
+		message := seal(t, s, []byte("plaintext"), nil)
+		requireOpens(t, s, message, []byte("plaintext"), nil)
+		_, err := s.Open(t.Context(), flip(message, 8*(len(message)-200)), nil)
+		require.Error(t, err)
+		require.Empty(t, reported, name)
+
+		lie := func([]byte) []byte { return slices.Clone(answer) }
+		fakes[0].answer = lie
+		requireOpens(t, s, message, []byte("plaintext"), nil)
+		require.Equal(t, []string{"unwrap a"}, reported, name)
+		reported = nil
+
+		fakes[1].answer = lie
 		got, err := s.Open(t.Context(), message, nil)
 		require.ErrorIs(t, err, ErrOpen, name)
 		require.Nil(t, got)
+		require.Empty(t, reported, name)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-go/holdfast/aead"
 	"github.com/holdfast-go/holdfast/internal/derive"
 	"github.com/holdfast-go/holdfast/internal/reserved"
+	"github.com/holdfast-go/holdfast/internal/verify"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -71,7 +72,8 @@ func openHeader(ctx context.Context, k *kms.Key, b []byte, ec kms.Context) (*hea
 	if !bytes.Equal(h.canonical, want) {
 		return nil, dataKey{}, fmt.Errorf("%w: it belongs to another context", ErrOpen)
 	}
-	key, err := k.Unwrap(reserved.Allow(ctx), h.wrapped, kmsContext(ec))
+	known := func(key []byte) bool { return len(key) == 32 && h.verify((*[32]byte)(key), b) == nil }
+	key, err := k.Unwrap(verify.With(reserved.Allow(ctx), known), h.wrapped, kmsContext(ec))
 	defer clear(key)
 	switch {
 	case errors.Is(err, kms.ErrCiphertext):

@@ -11,7 +11,8 @@ import (
 // [ErrTooLarge], and a text that says what is needed, when the new header does not fit, and as
 // [Sealer.Open] does.
 //
-// To move to another KMS key, make the Sealer with kms.Rolling(new, old). Rewrapping is not revocation: who could open the old header may
+// Under a kms.AnyOf key with a Minimum a recipient that is down now is missing from the new header, also where the old one had it: rewrap while
+// all are usable. To move to another KMS key, make the Sealer with kms.Rolling(new, old). Rewrapping is not revocation: who could open the old header may
 // have kept the data key. To revoke, seal the data again.
 func (s *Sealer) RewrapHeader(ctx context.Context, header []byte, ec kms.Context) ([]byte, error) {
 	return edge(s.rewrapHeader(ctx, header, ec))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/verify"
 )
 
 // AnyOptions are the settings of [AnyOf]. nil and the zero value are the defaults.
@@ -28,7 +30,8 @@ type AnyOptions struct {
 // one, since that member might have opened it, and then the class that is easiest to mend: disabled, pending deletion, access denied, destroyed, not
 // found, and [ErrCiphertext] only when all say so.
 //
-// A member that answers with other bytes than were wrapped can't be told from an honest one here: callers check what they get, as package envelope does.
+// A member that fails where another then succeeds is told to Report. One that unwraps to other bytes than were wrapped can't be told from an honest one here;
+// package envelope can tell, by the message, and then the next member is asked and the liar is reported, too.
 //
 // A key that joins or leaves makes what was wrapped before stale ([Key.Stale]): wrap it anew. Ref is {"any", ""}. Describe, Rotate and Destroy are
 // ErrUnsupported: ask the members. [Key.Check] checks each, and takes Minimum for enough. Closing the key does not close the members: close them after it. AnyOf fails with [ErrInvalid] when a
@@ -113,12 +116,16 @@ func (a *anyOf) Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, erro
 	for turns := a.turns(list); len(turns) > 0; {
 		t := turns[0]
 		turns = turns[1:]
+		if err := timed.Err(); err != nil {
+			failed = append(failed, &Error{Op: "unwrap", Ref: t.key.ref, Err: err})
+			continue
+		}
 		if !t.down && !t.ask() {
 			t.down = true
 			turns = append(turns, t)
 			continue
 		}
-		plaintext, err := t.unwrap(timed, 1+len(turns), ec)
+		plaintext, err := t.unwrap(ctx, timed, 1+len(turns), ec)
 		if err == nil {
 			a.tell(ctx, "unwrap", failed)
 			return plaintext, nil
@@ -135,37 +142,53 @@ type turn struct {
 	down bool
 }
 
-// unwrap takes at most an equal share of the time left for it and the turns after it.
-func (t turn) unwrap(ctx context.Context, turns int, ec Context) ([]byte, error) {
+// unwrap takes at most an equal share of the time left for it and the turns after it. caller is the caller's context, timed the same
+// under the Timeout.
+func (t turn) unwrap(caller, timed context.Context, turns int, ec Context) ([]byte, error) {
 	start := time.Now()
-	deadline, _ := ctx.Deadline()
-	share, cancel := context.WithTimeout(ctx, time.Until(deadline)/time.Duration(turns))
+	deadline, _ := timed.Deadline()
+	share, cancel := context.WithTimeout(timed, time.Until(deadline)/time.Duration(turns))
 	defer cancel()
 	plaintext, err := t.key.Unwrap(share, t.w, ec)
-	if share.Err() == nil || time.Since(start) >= patience {
+	if err == nil && !verify.Known(caller, plaintext) {
+		clear(plaintext)
+		plaintext, err = nil, &Error{Op: "unwrap", Ref: t.key.ref, Err: fmt.Errorf("%w: it unwrapped to other bytes than were wrapped", ErrCiphertext)}
+	}
+	if caller.Err() == nil || time.Since(start) >= patience {
 		t.note(err)
 	}
 	return plaintext, err
 }
 
 // turns returns who may open which of list, in the order in which to ask: members that are up before those that are down, and
-// each first for its own recipient and then for those that it owns besides.
+// each first for its own recipient and then for one that it owns besides.
 func (a *anyOf) turns(list []Wrapped) []turn {
 	var up, down, never []turn
 	for _, m := range a.members {
 		due := m.due()
-		for _, fit := range []int{2, 1} {
-			for _, w := range list {
-				switch {
-				case m.key.fit(w) != fit:
-				case m.key.wrapOnly:
-					never = append(never, turn{m, w, !due})
-				case due:
-					up = append(up, turn{m, w, false})
-				default:
-					down = append(down, turn{m, w, true})
+		add := func(w Wrapped) {
+			switch {
+			case m.key.wrapOnly:
+				never = append(never, turn{m, w, !due})
+			case due:
+				up = append(up, turn{m, w, false})
+			default:
+				down = append(down, turn{m, w, true})
+			}
+		}
+		besides := -1
+		for i, w := range list {
+			switch m.key.fit(w) {
+			case 2:
+				add(w)
+			case 1:
+				if besides < 0 { // more would let whoever wrote the list have us make as many calls as they like
+					besides = i
 				}
 			}
+		}
+		if besides >= 0 {
+			add(list[besides])
 		}
 	}
 	if len(up)+len(down) == 0 {
@@ -205,13 +228,23 @@ func (a *anyOf) fit(w Wrapped) (n int) {
 // stale tells whether w is anything but one fresh recipient for each member.
 func (a *anyOf) stale(w Wrapped) bool {
 	list, err := w.recipients()
-	if err != nil || w.Provider != anyProvider || len(list) != len(a.members) {
+	if err != nil || w.Provider != anyProvider {
 		return true
 	}
+	var rest []*member // those whose own Ref is not in the list
 	for _, m := range a.members {
-		if !slices.ContainsFunc(list, func(w Wrapped) bool { return !m.key.Stale(w) }) {
-			return true
+		n := len(list)
+		list = slices.DeleteFunc(list, func(w Wrapped) bool { return w.Ref == m.key.ref && !m.key.Stale(w) })
+		if len(list) == n {
+			rest = append(rest, m)
 		}
 	}
-	return false
+	for _, m := range rest {
+		i := slices.IndexFunc(list, func(w Wrapped) bool { return !m.key.Stale(w) })
+		if i < 0 {
+			return true
+		}
+		list = slices.Delete(list, i, i+1)
+	}
+	return len(list) > 0
 }

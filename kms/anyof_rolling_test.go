@@ -71,8 +71,13 @@ func TestAnyOfMoves(t *testing.T) {
 	fromOnlyB := f.wrapped(t, onlyB)
 	_, err := f.anyOf(t, kms.AnyOptions{}, a).Unwrap(t.Context(), fromOnlyB, nil)
 	requireOnly(t, err, kms.ErrNotFound)
-	_, err = rolling(t, b, a).Unwrap(t.Context(), fromAB, nil) // a list is for AnyOf keys
+	f.requireOpens(t, rolling(t, c, b), fromAB, []string{"unwrap b"}, nil)
+	f.requireOpens(t, b, fromAB, []string{"unwrap b"}, nil)
+	require.True(t, b.Stale(fromAB), "others can open it, too")
+	_, err = c.Unwrap(t.Context(), fromAB, nil)
 	requireOnly(t, err, kms.ErrNotFound)
+	_, err = b.Unwrap(t.Context(), kms.Wrapped{Ref: fromAB.Ref, Blob: []byte{9}}, nil)
+	requireOnly(t, err, kms.ErrCiphertext)
 
 	// To other two.
 	all := rolling(t, cd, ab)

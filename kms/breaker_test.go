@@ -161,8 +161,8 @@ func TestWhatBreaks(t *testing.T) {
 		"disabled":                   {say(kms.ErrDisabled), answer},
 		"pending deletion":           {say(kms.ErrPendingDeletion), answer},
 		"destroyed":                  {say(kms.ErrDestroyed), answer},
-		"ciphertext":                 {say(kms.ErrCiphertext), answer},
-		"invalid":                    {say(kms.ErrInvalid), nothing}, // from here, the provider may not have been asked
+		"ciphertext":                 {say(kms.ErrCiphertext), nothing}, // from here, the provider may not have been asked
+		"invalid":                    {say(kms.ErrInvalid), nothing},
 		"unsupported":                {say(kms.ErrUnsupported), nothing},
 		"not found":                  {say(kms.ErrNotFound), nothing},
 		"closed":                     {say(kms.ErrClosed), nothing},

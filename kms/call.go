@@ -57,7 +57,7 @@ func call[T any](ctx context.Context, k *Key, r request[T]) (v T, err error) {
 	said, ended := errOut, error(&Error{Op: r.op, Ref: k.ref, Err: fmt.Errorf("%w: the driver panicked", ErrUnavailable)})
 	defer func() {
 		if said != errNeither {
-			k.status.note(r.op, ended, k.limits.open())
+			k.status.note(r.op, ended, k.limits.broken())
 		}
 	}()
 	broken := k.limits.breaker(func() error {
@@ -67,12 +67,17 @@ func call[T any](ctx context.Context, k *Key, r request[T]) (v T, err error) {
 	})
 	if broken != nil {
 		said = errNeither
-		return refuse(r.ec, &Error{
-			Op: r.op, Ref: k.ref, Retryable: true,
-			Err: fmt.Errorf("%w: %w: %s", ErrUnavailable, errBroken, k.status.lastFailure()),
-		})
+		return refuse(r.ec, k.broken(r.op))
 	}
 	return v, err
+}
+
+// broken is the error of a call that the breaker turns away.
+func (k *Key) broken(op string) *Error {
+	return &Error{
+		Op: op, Ref: k.ref, Retryable: true,
+		Err: fmt.Errorf("%w: %w: %s", ErrUnavailable, errBroken, k.status.lastFailure()),
+	}
 }
 
 // repeat tries until it succeeds, is refused, or may try no more.
@@ -91,9 +96,21 @@ func repeat[T any](ctx, timed context.Context, k *Key, r request[T]) (T, error) 
 			k.observe(ctx, r.op, r.ec, 0, start, last)
 			return *new(T), backoff.Permanent(errStop)
 		}
+		if r.data && k.limits.shut() { // it was not when this call began
+			k.limits.leave()
+			if last == nil {
+				last = k.broken(r.op)
+				k.observe(ctx, r.op, r.ec, 0, start, last)
+			}
+			return *new(T), backoff.Permanent(errStop)
+		}
 		n++
 		start = time.Now()
-		v, err := attempt(timed, k.limits.leave, r.prepare())
+		late := func(p string) {
+			err := fmt.Errorf("%w: the driver panicked after its caller had left: %s", ErrUnavailable, p)
+			k.observe(context.WithoutCancel(ctx), r.op, nil, n, start, &Error{Op: r.op, Ref: k.ref, Err: err})
+		}
+		v, err := attempt(timed, k.limits.leave, late, r.prepare())
 		if err == nil {
 			k.observe(ctx, r.op, r.ec, n, start, nil)
 			return v, nil
@@ -145,12 +162,13 @@ func (p *pauses) Reset() {}
 const grace = 10 * time.Millisecond
 
 // attempt runs an attempt in a goroutine, which calls leave at its end. Once ctx is done it returns, also when the
-// driver does not: a driver that hangs costs its callers no more than their time.
-func attempt[T any](ctx context.Context, leave func(), run func(context.Context) (T, error)) (v T, err error) {
+// driver does not: a driver that hangs costs its callers no more than their time. A panic of the driver is the caller's; late
+// gets one that nobody waits for, which would end the process out of anyone's reach.
+func attempt[T any](ctx context.Context, leave func(), late func(panicked string), run func(context.Context) (T, error)) (v T, err error) {
 	type result struct {
 		v     T
 		err   error
-		panic any
+		panic string
 	}
 	done := make(chan result, 1)
 	var taken atomic.Bool // by whoever is first: the attempt that ends, or the caller who goes
@@ -168,8 +186,8 @@ func attempt[T any](ctx context.Context, leave func(), run func(context.Context)
 			if secret, ok := any(r.v).([]byte); ok {
 				clear(secret)
 			}
-			if r.panic != nil {
-				panic(r.panic)
+			if r.panic != "" {
+				late(r.panic)
 			}
 		}()
 		r.v, r.err = run(ctx)
@@ -187,7 +205,7 @@ func attempt[T any](ctx context.Context, leave func(), run func(context.Context)
 			r = <-done // it has just ended
 		}
 	}
-	if r.panic != nil {
+	if r.panic != "" {
 		panic(r.panic)
 	}
 	return r.v, r.err

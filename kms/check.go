@@ -14,7 +14,7 @@ import (
 // under another context, which must be refused. It finds wrong credentials, a wrong key and a provider
 // that does not bind the context, and costs three calls: for start-up, not for a liveness
 // probe. It fails as Wrap and Unwrap do, and with [ErrInvalid] when the
-// provider answers what it should not.
+// provider answers what it should not. A key that can only wrap fails: wrap something to check it.
 func (k *Key) Check(ctx context.Context) error {
 	if k.group != nil {
 		if err := k.enter(); err != nil {
@@ -66,5 +66,7 @@ func (k *Key) wrapCheck(own context.Context) (secret []byte, w Wrapped, err erro
 const opCheck = "check"
 
 func (k *Key) unfit(what string) error {
-	return &Error{Op: "check", Ref: k.ref, Err: fmt.Errorf("%w: do not use this provider: %s", ErrInvalid, what)}
+	err := &Error{Op: opCheck, Ref: k.ref, Err: fmt.Errorf("%w: do not use this provider: %s", ErrInvalid, what)}
+	k.status.unfit(err)
+	return err
 }

@@ -15,7 +15,8 @@ const MaxPlaintext = 64
 // Errors wrap one of this package's sentinels, or are an *[Error] that carries
 // more; a Key takes anything else for [ErrUnavailable]. They never hold the
 // plaintext. A driver neither keeps nor changes its arguments, and what it
-// returns is the caller's. All methods are safe for concurrent use.
+// returns is the caller's. Under a context that is done Wrap and Unwrap fail with its error and send nothing. All methods are safe for
+// concurrent use; Close may come while a call hangs that its caller has given up.
 type Driver interface {
 	// Ref returns the key's canonical name, always the same.
 	Ref() Ref
@@ -24,8 +25,7 @@ type Driver interface {
 	// "holdfast:", like any other.
 	Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapped, error)
 	// Unwrap opens only under the keys that the driver was constructed with:
-	// w.Ref and w.Version select among them by exact match before any I/O, and no match is
-	// ErrNotFound. It fails with ErrCiphertext on a changed blob, and with that or,
+	// w.Ref and w.Version select among them by exact match, and no match is ErrNotFound; of Ref before any I/O. It fails with ErrCiphertext on a changed blob, and with that or,
 	// where the provider's policy decides by context, ErrAccessDenied on any ec but the one that was wrapped with.
 	Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, error)
 	// Close releases what the driver holds and clears its keys. Later calls

@@ -50,7 +50,10 @@ type Error struct {
 
 // Error returns operation, key and cause.
 func (e *Error) Error() string {
-	s := "kms: " + e.Op
+	s := "kms"
+	if e.Op != "" {
+		s += ": " + e.Op
+	}
 	if e.Ref != (Ref{}) {
 		s += " " + e.Ref.String()
 	}
@@ -94,7 +97,7 @@ func failure(caller, call context.Context, op string, ref Ref, err error) *Error
 	}
 	switch {
 	case refusal(e.Err):
-		e.Err = single(e.Err)
+		e.Err, e.Retryable, e.RetryAfter = single(e.Err), false, 0
 		return &e
 	case errors.Is(caller.Err(), context.Canceled):
 		// The caller went away. That is no outage, so the driver's class is dropped.
@@ -112,7 +115,8 @@ func failure(caller, call context.Context, op string, ref Ref, err error) *Error
 	return &e
 }
 
-// single is err, or its text where err matches more than its class: another sentinel, or context.Canceled though no caller cancelled.
+// single is err, or its text where err matches more than its class: another sentinel, context.Canceled though no caller
+// cancelled, or context.DeadlineExceeded though it is a refusal.
 func single(err error) error {
 	var class error
 	for _, c := range classes {
@@ -124,7 +128,7 @@ func single(err error) error {
 			return fmt.Errorf("%w: %s", class, err)
 		}
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && refusal(class) {
 		return fmt.Errorf("%w: %s", class, err)
 	}
 	return err

@@ -133,7 +133,8 @@ func (k *Key) Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapped, 
 	})
 }
 
-// Unwrap returns the plaintext of w, which is the caller's to clear. It fails with
+// Unwrap returns the plaintext of w, which is the caller's to clear. Of what an [AnyOf] key wrapped it
+// takes the recipient that is its own. It fails with
 // [ErrNotFound], and without a call to the provider, when w was wrapped under
 // another key; with [ErrCiphertext] when w or ec is not what it was; and with
 // [ErrInvalid] when ec breaks the rules of [Context].
@@ -158,7 +159,11 @@ func (k *Key) unwrap(ctx context.Context, op string, w Wrapped, ec Context) ([]b
 			default:
 				return fmt.Errorf("%w: wrapped under %.300q, which is not configured here", ErrNotFound, w.Ref.String())
 			}
-			if err := w.check(); err != nil {
+			err := w.check()
+			if err == nil && k.group == nil {
+				w, err = k.recipient(w)
+			}
+			if err != nil {
 				return fmt.Errorf("%w: %v", ErrCiphertext, err)
 			}
 			return nil
@@ -188,7 +193,7 @@ func (k *Key) Stale(w Wrapped) bool {
 	if k.group != nil {
 		return k.group.stale(w)
 	}
-	if !k.owns(w) {
+	if w.Provider == anyProvider || !k.owns(w) {
 		return true
 	}
 	if k.versioner == nil {
@@ -210,17 +215,43 @@ func (k *Key) Close() error {
 // owns tells whether w was wrapped under a key that the driver was constructed with.
 func (k *Key) owns(w Wrapped) bool { return k.fit(w) > 0 }
 
-// fit tells how well the driver fits w: 2 for each recipient whose Ref it was constructed with, 1 for each that it owns besides.
+// fit tells how well the driver fits w: 2 when it was constructed with its Ref, 1 when it owns it besides. Of a list the best counts, and
+// for a group the sum.
 func (k *Key) fit(w Wrapped) int {
 	switch {
 	case k.group != nil:
 		return k.group.fit(w)
+	case w.Provider == anyProvider:
+		list, err := w.recipients()
+		if err != nil {
+			return 1 // it is ours to refuse
+		}
+		best := 0
+		for _, w := range list {
+			best = max(best, k.fit(w))
+		}
+		return best
 	case w.Ref == k.ref:
 		return 2
 	case k.owner != nil && k.owner.Owns(w.Ref):
 		return 1
 	}
 	return 0
+}
+
+// recipient returns the one of w's recipients that the driver fits.
+func (k *Key) recipient(w Wrapped) (Wrapped, error) {
+	list, err := w.recipients()
+	if err != nil {
+		return Wrapped{}, err
+	}
+	best := list[0]
+	for _, w := range list {
+		if k.fit(w) > k.fit(best) {
+			best = w
+		}
+	}
+	return best, nil
 }
 
 // refs returns the keys that the driver was constructed with.

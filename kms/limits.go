@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -47,10 +48,12 @@ var (
 // judge judges a call of the caller whose context is ctx.
 func judge(ctx context.Context, op string, err error, took time.Duration) error {
 	switch {
-	case err == nil, op == "wrap" && errors.Is(err, ErrNotFound): // that of unwrap may be about a version
+	case err == nil:
 		return nil
-	case errors.Is(err, ErrInvalid), errors.Is(err, ErrUnsupported), errors.Is(err, ErrNotFound), errors.Is(err, ErrClosed), errors.Is(err, errBusy):
-		return errNeither // it may not have been asked
+	case errors.Is(err, ErrClosed), errors.Is(err, errBusy):
+		return errNeither
+	case op != "wrap" && slices.ContainsFunc(unasked, func(class error) bool { return errors.Is(err, class) }):
+		return errNeither
 	case refusal(err):
 		return nil
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -60,6 +63,9 @@ func judge(ctx context.Context, op string, err error, took time.Duration) error 
 	}
 	return errOut
 }
+
+// unasked are the refusals of Unwrap that a driver may make without asking the provider, by what it is given to open.
+var unasked = []error{ErrCiphertext, ErrNotFound, ErrInvalid, ErrUnsupported}
 
 // patience is how long a call must have waited until its own caller's deadline tells something about the provider.
 const patience = time.Second
@@ -76,8 +82,11 @@ func (l *limits) breaker(f func() error) error {
 	return nil
 }
 
-// open tells whether the breaker is not closed.
-func (l *limits) open() bool { return l.circuit.State() != gobreaker.StateClosed }
+// broken tells whether the breaker is not closed.
+func (l *limits) broken() bool { return l.circuit.State() != gobreaker.StateClosed }
+
+// shut tells whether the breaker lets nobody through, not even a probe.
+func (l *limits) shut() bool { return l.circuit.State() == gobreaker.StateOpen }
 
 // enter takes a place, and waits for one if it must.
 func (l *limits) enter(ctx context.Context) error {

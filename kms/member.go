@@ -47,13 +47,13 @@ func (m *member) ask() bool {
 func (m *member) note(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.outage = errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled)
 	switch Class(err) {
 	case ClassOK:
-		m.down = time.Time{}
-	case ClassCanceled, Class(ErrCiphertext): // that is about the caller, or what it gave
+		m.down, m.outage = time.Time{}, false
+	case ClassCanceled, Class(ErrCiphertext), Class(ErrNotFound), Class(ErrInvalid): // about the caller, or what it gave
 	default:
 		m.down = time.Now().Add(probeEvery)
+		m.outage = errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled)
 	}
 }
 
@@ -95,7 +95,7 @@ func together(ctx context.Context, op string, failed []*Error) error {
 			break
 		}
 	}
-	e.Err = fmt.Errorf("%w: no member did it: %s", class, strings.Join(texts, "; "))
+	e.Err = fmt.Errorf("%w: too few members did it: %s", class, strings.Join(texts, "; "))
 	if late && class == ErrUnavailable {
 		e.Err = fmt.Errorf("%w: %w", e.Err, context.DeadlineExceeded)
 	}
@@ -118,6 +118,7 @@ func (a *anyOf) each(f func(i int, m *member) error) []error {
 	errs, panics := make([]error, len(a.members)), make([]any, len(a.members))
 	var all sync.WaitGroup
 	for i, m := range a.members {
+		errs[i] = &Error{Op: "call", Ref: m.key.ref, Err: fmt.Errorf("%w: its goroutine was ended", ErrUnavailable)}
 		all.Go(func() {
 			defer func() { panics[i] = recover() }()
 			errs[i] = f(i, m)

@@ -8,7 +8,7 @@ import (
 )
 
 // Observer is told of every attempt of a [Key] to call its provider: for logs, metrics and traces.
-// [NewLogObserver] writes them to a log, module kms/kmsotel to OpenTelemetry. Observe is called by several goroutines at once, by the goroutine of the caller, who
+// [NewLogObserver] writes them to a log, module kms/kmsotel to OpenTelemetry. Observe is called by several goroutines at once. The caller
 // waits for it. ctx is the caller's, and may be done.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
@@ -35,11 +35,13 @@ type Event struct {
 	Class     string        // what [Class] makes of Err
 	RequestID string        // the provider's, "" where there is none
 	Context   Context
-	Err       error // nil, or an *[Error]
+	Err       error // nil, or an *[Error], with what the driver said
 }
 
 // NewLogObserver returns an Observer that writes to l, or to [slog.Default] when l is nil: what ended as it should, or was
-// cancelled by its caller, at level Debug, and everything else at Warn.
+// cancelled by its caller, at level Debug, and everything else at Warn. The message is "kms call"; the attributes are op, provider,
+// key, attempt, duration, class, and where there are any request, context (a group) and error. The error's text is the driver's, which
+// for this module's providers holds no secrets.
 func NewLogObserver(l *slog.Logger) Observer {
 	if l == nil {
 		l = slog.Default()

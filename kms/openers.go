@@ -20,7 +20,7 @@ type OpenFunc func(ctx context.Context, u *url.URL) (*Key, error)
 // A key's URI has three parts, here in the form of RFC 3986:
 //
 //	uri   = scheme ":///" name [ "?" query ]
-//	name  = what the provider calls the key: a path of a file, an ARN, an alias, percent-encoded
+//	name  = what the provider calls the key: a path of a file, an ARN, an alias
 //	query = parameters of the provider, each at most once
 //
 //	local:///var/lib/app/key.json
@@ -28,7 +28,7 @@ type OpenFunc func(ctx context.Context, u *url.URL) (*Key, error)
 //	awskms:///arn:aws:kms:eu-north-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
 //	awskms:///alias/app?region=eu-north-1
 //
-// There is no host, no user and no fragment, and a parameter that the provider does not know is refused. A URI
+// Paths may be percent-encoded. There is no host, no user and no fragment, and a parameter that the provider does not know is refused. A URI
 // holds no secrets: credentials and passphrases are given to the provider's Opener.
 type Openers map[string]OpenFunc
 

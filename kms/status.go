@@ -21,10 +21,10 @@ type Health int
 const (
 	HealthUnknown     Health = iota // nothing was asked yet
 	HealthUsable                    // the last answer was one
-	HealthDegraded                  // it is throttled or fails at times, or some members of an [AnyOf] key are not usable
+	HealthDegraded                  // it is throttled, fails at times or answers wrongly, or some members of an [AnyOf] key are not usable
 	HealthDisabled                  // it was refused as disabled or pending deletion
 	HealthDenied                    // the provider refused our credentials
-	HealthDestroyed                 // it is gone for good
+	HealthDestroyed                 // it is gone for good, or the provider has no such key
 	HealthUnreachable               // the circuit breaker opened, and no call has succeeded since
 )
 
@@ -66,6 +66,8 @@ func (s *status) note(op string, err error, broken bool) {
 	defer s.mu.Unlock()
 	switch {
 	case op == opCheck: // it must be refused
+	case err == nil && broken: // of a call that began before
+		s.s.LastSuccess = now
 	case err == nil:
 		s.s.LastSuccess = now
 		s.set(now, HealthUsable, nil)
@@ -73,16 +75,16 @@ func (s *status) note(op string, err error, broken bool) {
 		s.set(now, HealthDisabled, err)
 	case errors.Is(err, ErrAccessDenied):
 		s.set(now, HealthDenied, err)
-	case errors.Is(err, ErrDestroyed):
+	case errors.Is(err, ErrDestroyed), errors.Is(err, ErrNotFound):
 		s.set(now, HealthDestroyed, err)
-	case errors.Is(err, ErrCiphertext):
-		s.set(now, HealthUsable, nil) // a key that tells good from bad works
 	case errors.Is(err, ErrThrottled), errors.Is(err, ErrUnavailable):
 		if broken {
 			s.set(now, HealthUnreachable, err)
 		} else {
 			s.set(now, HealthDegraded, err)
 		}
+	default: // it answers what it should not
+		s.set(now, HealthDegraded, err)
 	}
 }
 
@@ -101,6 +103,13 @@ func (s *status) described(state State) {
 	case Destroyed:
 		s.set(now, HealthDestroyed, nil)
 	}
+}
+
+// unfit takes in that Check found the provider out.
+func (s *status) unfit(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(time.Now(), HealthDegraded, err)
 }
 
 func (s *status) set(now time.Time, h Health, err error) {

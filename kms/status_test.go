@@ -38,6 +38,9 @@ func healthyAs(t *testing.T, h kms.Health) (*kms.Key, *actor, kms.Status) {
 	return k, a, s
 }
 
+// outage are the classes of outages.
+var outage = map[error]bool{kms.ErrUnavailable: true, kms.ErrThrottled: true}
+
 // TestStatusTransitions: from every health, what each answer makes of it.
 func TestStatusTransitions(t *testing.T) {
 	const same = kms.Health(-1)
@@ -52,12 +55,14 @@ func TestStatusTransitions(t *testing.T) {
 		"pending deletion": {"unwrap", kms.ErrPendingDeletion, kms.HealthDisabled},
 		"denied":           {"wrap", kms.ErrAccessDenied, kms.HealthDenied},
 		"destroyed":        {"unwrap", kms.ErrDestroyed, kms.HealthDestroyed},
-		"wrong ciphertext": {"unwrap", kms.ErrCiphertext, kms.HealthUsable},
+		"wrong ciphertext": {"unwrap", kms.ErrCiphertext, same}, // from here, the provider may not have been asked
+		"unknown version":  {"unwrap", kms.ErrNotFound, same},
+		"no private key":   {"unwrap", kms.ErrInvalid, same},
 		"unavailable":      {"wrap", kms.ErrUnavailable, kms.HealthDegraded},
 		"throttled":        {"unwrap", kms.ErrThrottled, kms.HealthDegraded},
-		"not found":        {"wrap", kms.ErrNotFound, same},
-		"invalid":          {"wrap", kms.ErrInvalid, same},
-		"unsupported":      {"wrap", kms.ErrUnsupported, same},
+		"not found":        {"wrap", kms.ErrNotFound, kms.HealthDestroyed},
+		"invalid":          {"wrap", kms.ErrInvalid, kms.HealthDegraded},
+		"unsupported":      {"wrap", kms.ErrUnsupported, kms.HealthDegraded},
 		"rotate":           {"rotate", nil, same},
 		"rotate refused":   {"rotate", kms.ErrAccessDenied, same},
 		"destroy":          {"destroy", nil, same},
@@ -72,7 +77,7 @@ func TestStatusTransitions(t *testing.T) {
 					switch {
 					case want == same:
 						want = from
-					case want == kms.HealthDegraded && (from == kms.HealthDegraded || from == kms.HealthUnreachable):
+					case outage[tc.said] && (from == kms.HealthDegraded || from == kms.HealthUnreachable):
 						want = kms.HealthUnreachable // the second in a row
 					}
 					a.say(tc.said)
