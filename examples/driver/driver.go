@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -21,7 +22,9 @@ type driver struct {
 }
 
 func newDriver(url, keyID string) *driver {
-	return &driver{url: url, client: &http.Client{}, ref: kms.Ref{Provider: "example", KeyID: keyID}}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // what is wrapped goes nowhere else
+	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone(), CheckRedirect: stay}
+	return &driver{url: url, client: client, ref: kms.Ref{Provider: "example", KeyID: keyID}}
 }
 
 func (d *driver) Ref() kms.Ref { return d.ref }
@@ -75,23 +78,21 @@ func (d *driver) call(ctx context.Context, path string, data []byte, ec kms.Cont
 	}
 	answer, err := d.client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", kms.ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: %w", kms.ErrUnavailable, errors.Unwrap(err)) // without the URL, which may hold a token
 	}
 	defer answer.Body.Close()
 	var m message
-	if err := json.NewDecoder(http.MaxBytesReader(nil, answer.Body, 64<<10)).Decode(&m); err != nil {
-		return nil, fmt.Errorf("%w: status %d and no answer", kms.ErrUnavailable, answer.StatusCode) // some proxy's page
-	}
-	if answer.StatusCode == http.StatusOK {
+	err = json.NewDecoder(http.MaxBytesReader(nil, answer.Body, 64<<10)).Decode(&m)
+	switch class := classes[m.Error]; {
+	case err == nil && answer.StatusCode == http.StatusOK && len(m.Data) > 0:
 		return m.Data, nil
-	}
-	if class, ok := classes[m.Error]; ok {
+	case err == nil && answer.StatusCode == http.StatusBadRequest && class != nil:
 		return nil, class
 	}
-	return nil, fmt.Errorf("%w: status %d", kms.ErrUnavailable, answer.StatusCode)
+	return nil, fmt.Errorf("%w: status %d and no answer of the service", kms.ErrUnavailable, answer.StatusCode)
 }
 
-// classes says what the service's own words mean. What is not one of them is an outage, never a refusal.
+// classes says what the service's own words mean. All else is an outage, such as a proxy's page, and never a refusal.
 var classes = map[string]error{
 	"no such key": kms.ErrNotFound, "disabled": kms.ErrDisabled, "forbidden": kms.ErrAccessDenied,
 	"not authentic": kms.ErrCiphertext, "slow down": kms.ErrThrottled,

@@ -64,9 +64,35 @@ func TestRun(t *testing.T) {
 	require.Contains(t, out.String(), "the key is denied")
 }
 
+// TestOutage: what is no answer of the service is an outage, whatever it looks like, and the key goes nowhere else.
 func TestOutage(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it followed a redirect") }))
+	defer elsewhere.Close()
+	for name, answer := range map[string]http.HandlerFunc{
+		"empty": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") },
+		"null":  func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "null") },
+		"page":  func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
+		"proxy's 403": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"error":"forbidden"}`, http.StatusForbidden)
+		},
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(answer)
+			defer server.Close()
+			d := newDriver(server.URL, "one")
+			defer d.Close()
+			_, err := d.Wrap(t.Context(), []byte("a key"), nil)
+			require.ErrorIs(t, err, kms.ErrUnavailable)
+			_, err = d.Unwrap(t.Context(), kms.Wrapped{Ref: d.ref, Blob: []byte("blob")}, nil)
+			require.ErrorIs(t, err, kms.ErrUnavailable)
+		})
+	}
 	server := httptest.NewServer(&service{})
 	server.Close()
-	_, err := newDriver(server.URL, "one").Wrap(t.Context(), []byte("a key"), nil)
+	_, err := newDriver(server.URL+"?token=canary", "one").Wrap(t.Context(), []byte("a key"), nil)
 	require.ErrorIs(t, err, kms.ErrUnavailable)
+	require.NotContains(t, err.Error(), "canary")
 }
