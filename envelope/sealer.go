@@ -45,7 +45,7 @@ func NewSealer(k *kms.Key, o *SealerOptions) (*Sealer, error) {
 }
 
 // Seal returns a message of plaintext, bound to ec: one call to the KMS. It is longer than
-// plaintext by the header, some 200 bytes and more with a long context, by 106, and by 32 for each further 64 KiB. Everything is in memory at once; for more than some MiB
+// plaintext by the header, some 200 bytes under kms/local and more under others or with a long context, by 106, and by 32 for each further 64 KiB. Everything is in memory at once; for more than some MiB
 // use [Sealer.NewWriter].
 func (s *Sealer) Seal(ctx context.Context, plaintext []byte, ec kms.Context) ([]byte, error) {
 	return edge(s.seal(ctx, plaintext, ec))

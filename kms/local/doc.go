@@ -51,6 +51,19 @@
 // does not allow it. Where that matters use a passphrase, and destroy that too.
 // Other processes that hold the key in memory stop using it when they next look at the file.
 //
+// # Cost, limits, permissions
+//
+// A call takes some microseconds and costs nothing. What a 32-byte key is wrapped to takes 72 bytes, and with its names 116
+// ([kms.Wrapped]). The file has room for thousands of versions. A process needs to read the file, and to write its directory
+// only to create, rotate, disable, enable or destroy the key.
+//
+// # When the disk fails
+//
+// The key is in memory, so Wrap and Unwrap go on without the file. What needs it fails with [kms.ErrUnavailable] and may be
+// tried again: a rotation, [kms.Key.Describe], and an Unwrap of a version that another process has made since. A missing file is
+// [kms.ErrNotFound], one that this user may not read [kms.ErrAccessDenied], and a damaged one [kms.ErrInvalid]. A file system
+// that hangs costs a caller the [kms.Options].Timeout.
+//
 // # FIPS 140
 //
 // A passphrase is stretched with Argon2id (RFC 9106: 3 passes, 64 MiB, 4 lanes), or in FIPS

@@ -23,7 +23,7 @@ func Opener(o *Options) kms.OpenFunc {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("kms/local: %w", err)
 		}
-		if u.Opaque != "" || u.User != nil || u.Host != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") {
+		if u.Opaque != "" || u.OmitHost || u.User != nil || u.Host != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") {
 			return nil, fmt.Errorf("kms/local: %w: the URI must be local:///absolute/path and no more", kms.ErrInvalid)
 		}
 		path := filepath.FromSlash(u.Path)

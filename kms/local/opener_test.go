@@ -29,7 +29,7 @@ func TestOpener(t *testing.T) {
 	require.NoError(t, k.Close())
 
 	for _, uri := range []string{
-		"local:", "local://", "local:a/key.json", "local://host" + path, "local://user@" + path, "local://user:pass@host" + path,
+		"local:", "local:" + path, "local://", "local:a/key.json", "local://host" + path, "local://user@" + path, "local://user:pass@host" + path,
 		"local://" + path + "?mode=0600", "local://" + path + "?", "local://" + path + "#fragment",
 	} {
 		t.Run(uri, func(t *testing.T) {
