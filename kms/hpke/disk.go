@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"github.com/holdfast-go/holdfast/internal/durable"
+	"github.com/holdfast-go/holdfast/internal/keyfile"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -17,8 +18,8 @@ const fileMode = 0o600
 
 // WriteFile writes text, which is what PEM or Seal of a key returned, to a new file of mode 0600 at path, in a
 // directory that exists. It returns when that is durable. It never replaces a file: it fails with an error that
-// matches fs.ErrExist when there is anything at path. A crash meanwhile may leave a part of the
-// file, which does not open.
+// matches fs.ErrExist when there is anything at path. Text that no key comes out of is [kms.ErrInvalid], as far as that
+// shows without the key that a sealed one is under. A crash meanwhile may leave a part of the file, which does not open.
 func WriteFile(path string, text []byte) error {
 	if err := writeFile(path, text); err != nil {
 		return fmt.Errorf("kms/hpke: write %q: %w", path, err)
@@ -27,14 +28,12 @@ func WriteFile(path string, text []byte) error {
 }
 
 func writeFile(path string, text []byte) (err error) {
-	_, _, rest, err := decode(text)
-	clear(rest)
-	if err != nil {
+	if err := check(text); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
-		return diskError(err)
+		return keyfile.Error(err)
 	}
 	_, err = f.Write(text)
 	if err == nil {
@@ -47,34 +46,34 @@ func writeFile(path string, text []byte) (err error) {
 	if err != nil {
 		err = errors.Join(err, os.Remove(path))
 	}
-	return diskError(err)
+	return keyfile.Error(err)
 }
 
 // readFile reads the file at path. It opens no pipe, which would wait for a writer.
 func readFile(path string) (text []byte, mode fs.FileMode, err error) {
 	was, err := os.Stat(path)
 	if err != nil {
-		return nil, 0, diskError(err)
+		return nil, 0, keyfile.Error(err)
 	}
 	if !was.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%w: not a regular file", kms.ErrInvalid)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, 0, diskError(err)
+		return nil, 0, keyfile.Error(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, 0, diskError(err)
+		return nil, 0, keyfile.Error(err)
 	case info.Size() > maxFile:
 		return nil, 0, fmt.Errorf("%w: over %d bytes, which no key file is", kms.ErrInvalid, maxFile)
 	}
 	text = make([]byte, info.Size())
 	if _, err := io.ReadFull(f, text); err != nil {
 		clear(text)
-		return nil, 0, diskError(err)
+		return nil, 0, keyfile.Error(err)
 	}
 	return text, info.Mode().Perm(), nil
 }
@@ -89,19 +88,4 @@ func checkMode(path string, mode fs.FileMode, kind string) error {
 		return fmt.Errorf("%w: the public key's mode is %04o, so others may replace it: run chmod go-w %q", kms.ErrInvalid, mode, path)
 	}
 	return nil
-}
-
-// diskError sorts err into the sentinels of kms and keeps it as the cause.
-func diskError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %w", kms.ErrNotFound, err)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: %w", kms.ErrAccessDenied, err)
-	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%w: %w", kms.ErrInvalid, err)
-	}
-	return fmt.Errorf("%w: %w", kms.ErrUnavailable, err)
 }

@@ -9,8 +9,16 @@
 //	key, err := hpke.NewRecipient(pub, nil)                    // in the service that writes
 //	key, err := hpke.NewIdentity(priv, nil)                    // where it is read
 //
-// It is for services that only write, such as intake, backups and audit logs, and as the offline recovery key of a [kms.AnyOf]. A
-// recipient serves envelope.Sealer; a Keyring unwraps what it stores, so it needs an identity.
+// It is for services that only write, such as intake, backups and audit logs. A recipient serves envelope.Sealer; a Keyring
+// unwraps what it stores, so it needs an identity.
+//
+// # Recovery key
+//
+// A [kms.AnyOf] of the key in use and a recipient wraps under both. The recipient's private key lies offline until the key in use
+// is lost. Then its identity alone, without the AnyOf, unwraps everything that lists it as a recipient.
+//
+//	both, err := kms.AnyOf([]*kms.Key{inUse, recipient}, nil)  // every day
+//	recovery, err := hpke.NewIdentity(priv, nil)               // on the day that counts
 //
 // # What it does not do
 //
@@ -32,8 +40,8 @@
 //	                               MLKEM768-X25519   MLKEM1024-P384
 //	public key                                1216             1665
 //	private key                                 32               32
-//	public key file                           1730             2339
-//	private key file                          1777             2386
+//	public key file                           1742             2351
+//	private key file                          1789             2394
 //	blob of a 32-byte key                     1174             1719
 //	whole of it                               1248             1793
 //	wrap                                    0.3 ms           1.2 ms
@@ -53,14 +61,15 @@
 // # Files
 //
 // There is no standard encoding of these keys in Go's crypto/x509, so a file is one PEM block of our own, without
-// headers and with nothing but white space around it. Its body begins with u16 KEM || public key.
+// headers and with nothing but white space around it. FORMAT.md section 7 has the bodies:
 //
-//	HOLDFAST HPKE PUBLIC KEY              no more
-//	HOLDFAST HPKE PRIVATE KEY             || the 32-byte seed that HPKE serializes a private key to
-//	HOLDFAST HPKE SEALED PRIVATE KEY      || kms.Wrapped of that seed, in binary form
+//	HOLDFAST HPKE PUBLIC KEY              u16 KEM || public key                 || check
+//	HOLDFAST HPKE PRIVATE KEY             u16 KEM || public key || 32-byte seed || check
+//	HOLDFAST HPKE SEALED PRIVATE KEY      u16 KEM || public key || kms.Wrapped  || check
 //
-// The KMS context of a sealed one is {"holdfast:purpose": "hpke private key", "holdfast:key": key id}. The seed must
-// give the public key beside it, or the file does not parse.
+// The seed is what HPKE serializes a private key to, and kms.Wrapped, in binary form, has it under the key given to
+// [PrivateKey.Seal]. It must give the public key beside it, or the file does not parse. check is the start of a SHA-256: it finds
+// a damaged file, not a replaced one.
 //
 // Private keys are hard to clear from memory in Go: crypto/hpke keeps the seed and what is expanded from it, and offers no way to
 // clear them. Closing a [kms.Key] drops its reference, and the garbage collector takes them in its time.

@@ -2,6 +2,7 @@ package hpke
 
 import (
 	"bytes"
+	"encoding/pem"
 	"errors"
 	"testing"
 
@@ -54,7 +55,8 @@ func FuzzUnwrap(f *testing.F) {
 	})
 }
 
-// FuzzPEM parses anything in three ways. What parses is, but for white space, what is written again.
+// FuzzPEM parses anything in three ways, as it is and with a check value that fits. What parses is, but for white space, what
+// is written again.
 func FuzzPEM(f *testing.F) {
 	needHPKE(f)
 	under := identity(f, seeded(f, MLKEM768X25519, 0))
@@ -70,7 +72,7 @@ func FuzzPEM(f *testing.F) {
 			t.Fatalf("%q is written as %q", in, out)
 		}
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
+	parse := func(t *testing.T, text []byte) {
 		given := bytes.Clone(text)
 		parsed := 0
 		public, err := ParsePublicKey(text)
@@ -101,6 +103,12 @@ func FuzzPEM(f *testing.F) {
 		}
 		if !bytes.Equal(given, text) {
 			t.Fatal("the argument was changed")
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		parse(t, text)
+		if block, _ := pem.Decode(text); block != nil && len(block.Bytes) >= checkSize {
+			parse(t, encodeFile(block.Type, block.Bytes[:len(block.Bytes)-checkSize]))
 		}
 	})
 }

@@ -58,16 +58,15 @@ func TestRecoveryKey(t *testing.T) {
 	require.NoError(t, k.Check(t.Context()))
 	w, err := k.Wrap(t.Context(), []byte("secret"), nil)
 	require.NoError(t, err)
-	for _, k := range []*kms.Key{k, identity(t, offline)} {
-		list, err := w.Recipients()
-		require.NoError(t, err)
-		if k.Ref() == list[0].Ref {
-			w = list[0]
-		}
+	for _, k := range []*kms.Key{k, identity(t, inUse), identity(t, offline)} {
 		got, err := k.Unwrap(t.Context(), w, nil)
 		require.NoError(t, err)
 		require.Equal(t, "secret", string(got))
 	}
+	_, err = recipient(t, offline.Public()).Unwrap(t.Context(), w, nil)
+	require.ErrorIs(t, err, kms.ErrInvalid)
+	_, err = identity(t, seeded(t, MLKEM768X25519, 1)).Unwrap(t.Context(), w, nil)
+	require.ErrorIs(t, err, kms.ErrNotFound)
 	require.Zero(t, reported)
 }
 

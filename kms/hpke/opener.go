@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"path/filepath"
-	"runtime"
-	"strings"
 
+	"github.com/holdfast-go/holdfast/internal/keyfile"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -15,7 +13,7 @@ import (
 // makes a key as of [NewRecipient], a private key one as of [NewIdentity], and a sealed one is opened first with
 // Options.SealedUnder.
 //
-// A URI with a host, a user, a query or a fragment is [kms.ErrInvalid]. So is, but on Windows, a private key whose file
+// A URI with a host, a user, a query or a fragment is [kms.ErrInvalid], but for an empty fragment, which net/url drops. So is, but on Windows, a private key whose file
 // has more than mode 0600, and a public key whose file others than its owner may write. A missing file is [kms.ErrNotFound].
 func Opener(o *Options) kms.OpenFunc {
 	var own Options
@@ -26,12 +24,9 @@ func Opener(o *Options) kms.OpenFunc {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("kms/hpke: %w", err)
 		}
-		if u.Opaque != "" || u.User != nil || u.Host != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") {
-			return nil, fmt.Errorf("kms/hpke: %w: the URI must be hpke:///absolute/path and no more", kms.ErrInvalid)
-		}
-		path := filepath.FromSlash(u.Path)
-		if runtime.GOOS == "windows" {
-			path = path[1:] // hpke:///C:/keys/app.pem
+		path, err := keyfile.Path(u)
+		if err != nil {
+			return nil, fmt.Errorf("kms/hpke: %w", err)
 		}
 		k, err := openFile(ctx, path, own)
 		if err != nil {

@@ -77,6 +77,9 @@ func TestOpenerRefuses(t *testing.T) {
 	k, err := openers.Open(t.Context(), uri(path))
 	require.NoError(t, err)
 	require.NoError(t, k.Close())
+	k, err = openers.Open(t.Context(), uri(path)+"#") // of which nothing is left to refuse
+	require.NoError(t, err)
+	require.NoError(t, k.Close())
 	for _, uri := range []string{
 		"hpke:", "hpke://", "hpke:a/key.pem", "hpke://host" + path, "hpke://user@" + path, "hpke://user:pass@host" + path,
 		"hpke://" + path + "?kem=1", "hpke://" + path + "?", "hpke://" + path + "#fragment",

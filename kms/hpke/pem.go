@@ -2,8 +2,10 @@ package hpke
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/pem"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-go/holdfast/kms"
 )
@@ -14,6 +16,10 @@ const (
 	privateType = "HOLDFAST HPKE PRIVATE KEY"
 	sealedType  = "HOLDFAST HPKE SEALED PRIVATE KEY"
 )
+
+// checkSize is the length of the check value at the end of a body, in bytes. It finds accidents, such as a bad copy or disk:
+// most of what a flipped bit makes of a public key is a public key too, whose private half nobody has.
+const checkSize = 8
 
 // maxFile bounds a PEM file, in bytes: a sealed key holds a Wrapped, which may take 131 598, in base64.
 const maxFile = 256 << 10
@@ -77,12 +83,16 @@ func decode(text []byte) (kind string, pub *PublicKey, rest []byte, err error) {
 		return refuse()
 	}
 	// encoding/pem skips what it does not know: what it read must be all that there is.
-	again := encodePEM(block.Type, block.Bytes)
+	again := pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})
 	defer clear(again)
-	if !bytes.Equal(given, bytes.TrimSpace(again)) {
+	if !bytes.Equal(given, bytes.TrimSpace(again)) || len(block.Bytes) < checkSize {
 		return refuse()
 	}
-	pub, rest, err = cutPublicKey(block.Bytes)
+	body, stored := block.Bytes[:len(block.Bytes)-checkSize], block.Bytes[len(block.Bytes)-checkSize:]
+	if !bytes.Equal(stored, checkValue(body)) {
+		return "", nil, nil, fmt.Errorf("%w: the key file is damaged: restore it from a backup", kms.ErrInvalid)
+	}
+	pub, rest, err = cutPublicKey(body)
 	if err != nil {
 		return "", nil, nil, err
 	}
@@ -92,6 +102,28 @@ func decode(text []byte) (kind string, pub *PublicKey, rest []byte, err error) {
 	return block.Type, pub, rest, nil
 }
 
-func encodePEM(kind string, body []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: body})
+// check fails as decode does, and where the rest of the file can't give its private key.
+func check(text []byte) error {
+	kind, pub, rest, err := decode(text)
+	defer clear(rest)
+	switch {
+	case err != nil:
+	case kind == privateType:
+		_, err = fromSeed(rest, pub)
+	case kind == sealedType:
+		_, err = cutSealed(rest)
+	}
+	return err
+}
+
+// encodeFile returns the text of a file that has body and its check value. It does not write to body.
+func encodeFile(kind string, body []byte) []byte {
+	whole := slices.Concat(body, checkValue(body))
+	defer clear(whole)
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: whole})
+}
+
+func checkValue(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	return sum[:checkSize]
 }

@@ -2,7 +2,9 @@ package hpke
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -20,7 +22,7 @@ func TestPEM(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			priv, err := GenerateKey(k)
 			require.NoError(t, err)
-			sizes := map[KEM][2]int{MLKEM768X25519: {1730, 1777}, MLKEM1024P384: {2339, 2386}}[k] // as documented
+			sizes := map[KEM][2]int{MLKEM768X25519: {1742, 1789}, MLKEM1024P384: {2351, 2394}}[k] // as documented
 			require.Equal(t, sizes, [2]int{len(priv.Public().PEM()), len(priv.PEM())})
 			pub, err := ParsePublicKey(priv.Public().PEM())
 			require.NoError(t, err)
@@ -57,14 +59,20 @@ func TestPEMBody(t *testing.T) {
 			std, err := s.kem.NewPrivateKey(seed)
 			require.NoError(t, err)
 			head := append([]byte{byte(k >> 8), byte(k)}, std.PublicKey().Bytes()...)
+			checked := func(body ...[]byte) []byte {
+				b := slices.Concat(body...)
+				sum := sha256.Sum256(b)
+				return append(b, sum[:8]...)
+			}
 
-			require.Equal(t, pemFile(t, k, "public"), pem.EncodeToMemory(&pem.Block{Type: "HOLDFAST HPKE PUBLIC KEY", Bytes: head}))
-			require.Equal(t, pemFile(t, k, "private"), pem.EncodeToMemory(&pem.Block{Type: "HOLDFAST HPKE PRIVATE KEY", Bytes: slices.Concat(head, seed)}))
+			require.Equal(t, pemFile(t, k, "public"), pem.EncodeToMemory(&pem.Block{Type: "HOLDFAST HPKE PUBLIC KEY", Bytes: checked(head)}))
+			require.Equal(t, pemFile(t, k, "private"), pem.EncodeToMemory(&pem.Block{Type: "HOLDFAST HPKE PRIVATE KEY", Bytes: checked(head, seed)}))
 			block, rest := pem.Decode(pemFile(t, k, "sealed"))
 			require.Empty(t, rest)
 			require.Equal(t, "HOLDFAST HPKE SEALED PRIVATE KEY", block.Type)
-			stored, ok := bytes.CutPrefix(block.Bytes, head)
+			stored, ok := bytes.CutPrefix(block.Bytes[:len(block.Bytes)-8], head)
 			require.True(t, ok)
+			require.Equal(t, block.Bytes, checked(head, stored))
 			w, rest, err := kms.ParseWrapped(stored)
 			require.NoError(t, err)
 			require.Empty(t, rest)
@@ -97,16 +105,47 @@ func pemFile(t testing.TB, k KEM, kind string) []byte {
 
 func pemPath(k KEM, kind string) string { return fmt.Sprintf("testdata/%s.%s.pem", k, kind) }
 
+// body returns what a file's check value is of.
+func body(text []byte) []byte {
+	block, _ := pem.Decode(text)
+	return block.Bytes[:len(block.Bytes)-checkSize]
+}
+
+// TestFlips flips each bit of the files, but of the last line's end, which may be other white space: none parses then.
+func TestFlips(t *testing.T) {
+	needHPKE(t)
+	step := 1
+	if testing.Short() {
+		step = 11 // each bit of a byte comes up
+	}
+	for i, k := range kems() {
+		under := identity(t, seeded(t, kems()[1-i], byte(1-i)))
+		for kind, parse := range map[string]func([]byte) error{
+			"public":  func(b []byte) error { _, err := ParsePublicKey(b); return err },
+			"private": func(b []byte) error { _, err := ParsePrivateKey(b); return err },
+			"sealed":  func(b []byte) error { _, err := OpenPrivateKey(t.Context(), b, under); return err },
+		} {
+			t.Run(k.String()+" "+kind, func(t *testing.T) {
+				text := pemFile(t, k, kind)
+				require.NoError(t, parse(text))
+				for bit := 0; bit < (len(text)-1)*8; bit += step {
+					text[bit/8] ^= 1 << (bit % 8)
+					if err := parse(text); !errors.Is(err, kms.ErrInvalid) {
+						t.Fatalf("bit %d of the file: %v", bit, err)
+					}
+					text[bit/8] ^= 1 << (bit % 8)
+				}
+			})
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	needHPKE(t)
 	priv := seeded(t, MLKEM768X25519, 1)
 	public, private := priv.Public().PEM(), priv.PEM()
-	body := func(text []byte) []byte {
-		block, _ := pem.Decode(text)
-		return block.Bytes
-	}
 	changed := func(text []byte, kind string, change func(b []byte) []byte) []byte {
-		return encodePEM(kind, change(bytes.Clone(body(text))))
+		return encodeFile(kind, change(bytes.Clone(body(text))))
 	}
 	flip := func(i int) func([]byte) []byte {
 		return func(b []byte) []byte { b[i] ^= 1; return b }
@@ -128,12 +167,15 @@ func TestParseRefuses(t *testing.T) {
 			"line before":     slices.Concat([]byte("key\n"), kind.good),
 			"line after":      slices.Concat(kind.good, []byte("key\n")),
 			"no end":          kind.good[:len(kind.good)-10],
-			"header":          pem.EncodeToMemory(&pem.Block{Type: kind.kind, Headers: map[string]string{"a": "b"}, Bytes: body(kind.good)}),
-			"other type":      encodePEM("PUBLIC KEY", body(kind.good)),
-			"other ours":      encodePEM(sealedType, body(kind.good)),
-			"empty body":      encodePEM(kind.kind, nil),
-			"one byte":        encodePEM(kind.kind, []byte{0x64}),
-			"only the KEM":    encodePEM(kind.kind, []byte{0x64, 0x7a}),
+			"header":          pem.EncodeToMemory(&pem.Block{Type: kind.kind, Headers: map[string]string{"a": "b"}, Bytes: append(body(kind.good), checkValue(body(kind.good))...)}),
+			"other type":      encodeFile("PUBLIC KEY", body(kind.good)),
+			"other ours":      encodeFile(sealedType, body(kind.good)),
+			"no body":         pem.EncodeToMemory(&pem.Block{Type: kind.kind}),
+			"no check value":  pem.EncodeToMemory(&pem.Block{Type: kind.kind, Bytes: body(kind.good)}),
+			"half of one":     pem.EncodeToMemory(&pem.Block{Type: kind.kind, Bytes: make([]byte, checkSize-1)}),
+			"empty body":      encodeFile(kind.kind, nil),
+			"one byte":        encodeFile(kind.kind, []byte{0x64}),
+			"only the KEM":    encodeFile(kind.kind, []byte{0x64, 0x7a}),
 			"cut":             changed(kind.good, kind.kind, func(b []byte) []byte { return b[:len(b)-1] }),
 			"longer":          changed(kind.good, kind.kind, func(b []byte) []byte { return append(b, 0) }),
 			"unknown KEM":     changed(kind.good, kind.kind, flip(1)),
@@ -141,7 +183,7 @@ func TestParseRefuses(t *testing.T) {
 			"no ML-KEM key":   changed(kind.good, kind.kind, func(b []byte) []byte { b[2], b[3] = 0xff, 0xff; return b }),
 			"low order point": changed(kind.good, kind.kind, func(b []byte) []byte { clear(b[2+1184 : 2+1216]); return b }),
 			"joined lines":    joined(kind.good),
-			"too large":       encodePEM(kind.kind, make([]byte, maxFile)),
+			"too large":       encodeFile(kind.kind, make([]byte, maxFile)),
 		}
 		if kind.kind == privateType {
 			bad["other seed"] = changed(kind.good, kind.kind, flip(size-1))

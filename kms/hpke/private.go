@@ -90,7 +90,7 @@ func (k *PrivateKey) PEM() []byte {
 	s := k.secret()
 	body := append(s.pub.body(seedSize), s.seed...)
 	defer clear(body)
-	return encodePEM(privateType, body)
+	return encodeFile(privateType, body)
 }
 
 func (k *PrivateKey) secret() *secret {

@@ -57,7 +57,7 @@ func (p *PublicKey) ID() string { return p.checked().id }
 func (p *PublicKey) KEM() KEM { return KEM(p.checked().suite.kem.ID()) }
 
 // PEM returns the file's text: see the package documentation. [ParsePublicKey] reads it.
-func (p *PublicKey) PEM() []byte { return encodePEM(publicType, p.checked().body(0)) }
+func (p *PublicKey) PEM() []byte { return encodeFile(publicType, p.checked().body(0)) }
 
 // String names the key.
 func (p *PublicKey) String() string {

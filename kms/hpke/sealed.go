@@ -3,13 +3,15 @@ package hpke
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-go/holdfast/internal/reserved"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
 // Seal wraps the private key under another key and returns it as a file's text, which is no secret as long as
-// that key is one. [WriteFile] writes it, [OpenPrivateKey] and [Opener] open it. It fails as [kms.Key.Wrap] does.
+// that key is one. [WriteFile] writes it, [OpenPrivateKey] and [Opener] open it. It fails as [kms.Key.Wrap] does, and with
+// [kms.ErrInvalid] when nothing but the private key itself could open what it returns.
 func (k *PrivateKey) Seal(ctx context.Context, under *kms.Key) ([]byte, error) {
 	text, err := k.secret().seal(ctx, under)
 	if err != nil {
@@ -26,11 +28,19 @@ func (s *secret) seal(ctx context.Context, under *kms.Key) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	list, err := w.Recipients()
+	if err != nil {
+		return nil, err
+	}
+	own := kms.Ref{Provider: Provider, KeyID: s.pub.id}
+	if !slices.ContainsFunc(list, func(w kms.Wrapped) bool { return w.Ref != own }) {
+		return nil, fmt.Errorf("%w: sealed under itself the private key could never be opened: give another key to seal under", kms.ErrInvalid)
+	}
 	body, err := w.AppendBinary(s.pub.body(0))
 	if err != nil {
 		return nil, err
 	}
-	return encodePEM(sealedType, body), nil
+	return encodeFile(sealedType, body), nil
 }
 
 // OpenPrivateKey opens what [PrivateKey.Seal] returned, with the key that it was sealed under. It fails as [kms.Key.Unwrap]
@@ -52,12 +62,9 @@ func unseal(ctx context.Context, stored []byte, pub *PublicKey, under *kms.Key) 
 	if under == nil {
 		return nil, fmt.Errorf("%w: the private key is sealed: give the key that it is sealed under (of Opener: Options.SealedUnder)", kms.ErrInvalid)
 	}
-	w, rest, err := kms.ParseWrapped(stored)
+	w, err := cutSealed(stored)
 	if err != nil {
 		return nil, err
-	}
-	if len(rest) > 0 {
-		return nil, fmt.Errorf("%w: bytes after the sealed private key", kms.ErrInvalid)
 	}
 	seed, err := under.Unwrap(reserved.Allow(ctx), w, sealContext(pub))
 	if err != nil {
@@ -65,6 +72,15 @@ func unseal(ctx context.Context, stored []byte, pub *PublicKey, under *kms.Key) 
 	}
 	defer clear(seed)
 	return fromSeed(seed, pub)
+}
+
+// cutSealed reads the Wrapped that stored is.
+func cutSealed(stored []byte) (kms.Wrapped, error) {
+	w, rest, err := kms.ParseWrapped(stored)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%w: bytes after the sealed private key", kms.ErrInvalid)
+	}
+	return w, err
 }
 
 func sealContext(pub *PublicKey) kms.Context {

@@ -49,6 +49,46 @@ func TestSeal(t *testing.T) {
 	}
 }
 
+// TestSealedUnderItself: a private key that only itself could open is lost.
+func TestSealedUnderItself(t *testing.T) {
+	needHPKE(t)
+	priv, another := seeded(t, MLKEM768X25519, 1), identity(t, seeded(t, MLKEM768X25519, 2))
+	own, ownRecipient := identity(t, priv), recipient(t, priv.Public())
+	group := func(keys ...*kms.Key) *kms.Key {
+		k, err := kms.AnyOf(keys, nil)
+		require.NoError(t, err)
+		return k
+	}
+	rolling := func(keys ...*kms.Key) *kms.Key {
+		k, err := kms.Rolling(keys[0], keys[1:]...)
+		require.NoError(t, err)
+		return k
+	}
+	for _, c := range []struct {
+		name  string
+		under *kms.Key
+		want  error
+	}{
+		{"identity", own, kms.ErrInvalid},
+		{"recipient", ownRecipient, kms.ErrInvalid},
+		{"group of itself", group(own), kms.ErrInvalid},
+		{"moving to itself", rolling(own, another), kms.ErrInvalid},
+		{"group with another", group(ownRecipient, another), nil},
+		{"moving to another", rolling(another, own), nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text, err := priv.Seal(t.Context(), c.under)
+			require.ErrorIs(t, err, c.want)
+			require.Equal(t, c.want != nil, text == nil)
+			if c.want == nil {
+				opened, err := OpenPrivateKey(t.Context(), text, group(another))
+				require.NoError(t, err)
+				requirePair(t, opened, priv.Public())
+			}
+		})
+	}
+}
+
 // TestSealedKeyStaysWithItsPublicKey puts the sealed half of one pair into the file of another.
 func TestSealedKeyStaysWithItsPublicKey(t *testing.T) {
 	needHPKE(t)
@@ -57,10 +97,9 @@ func TestSealedKeyStaysWithItsPublicKey(t *testing.T) {
 	sealed := func(p *PrivateKey) []byte {
 		text, err := p.Seal(t.Context(), under)
 		require.NoError(t, err)
-		block, _ := pem.Decode(text)
-		return block.Bytes[len(p.Public().body(0)):]
+		return body(text)[len(p.Public().body(0)):]
 	}
-	mixed := encodePEM(sealedType, append(victim.Public().body(0), sealed(other)...))
+	mixed := encodeFile(sealedType, append(victim.Public().body(0), sealed(other)...))
 	_, err := OpenPrivateKey(t.Context(), mixed, under)
 	require.ErrorIs(t, err, kms.ErrCiphertext)
 
@@ -69,25 +108,25 @@ func TestSealedKeyStaysWithItsPublicKey(t *testing.T) {
 	require.NoError(t, err)
 	forged, err := w.AppendBinary(victim.Public().body(0))
 	require.NoError(t, err)
-	_, err = OpenPrivateKey(t.Context(), encodePEM(sealedType, forged), under)
+	_, err = OpenPrivateKey(t.Context(), encodeFile(sealedType, forged), under)
 	require.ErrorIs(t, err, kms.ErrInvalid)
 	w, err = under.Wrap(open(t), []byte("short"), sealContext(victim.Public()))
 	require.NoError(t, err)
 	forged, err = w.AppendBinary(victim.Public().body(0))
 	require.NoError(t, err)
-	_, err = OpenPrivateKey(t.Context(), encodePEM(sealedType, forged), under)
+	_, err = OpenPrivateKey(t.Context(), encodeFile(sealedType, forged), under)
 	require.ErrorIs(t, err, kms.ErrInvalid)
 
 	good := append(victim.Public().body(0), sealed(victim)...)
-	_, err = OpenPrivateKey(t.Context(), encodePEM(sealedType, good), under)
+	_, err = OpenPrivateKey(t.Context(), encodeFile(sealedType, good), under)
 	require.NoError(t, err)
 	for n := range good {
 		if n > 2 && n < len(victim.Public().body(0))-1 {
 			continue // every such cut is the same
 		}
-		_, err = OpenPrivateKey(t.Context(), encodePEM(sealedType, good[:n]), under)
+		_, err = OpenPrivateKey(t.Context(), encodeFile(sealedType, good[:n]), under)
 		require.ErrorIs(t, err, kms.ErrInvalid, "%d bytes", n)
 	}
-	_, err = OpenPrivateKey(t.Context(), encodePEM(sealedType, append(good, 0)), under)
+	_, err = OpenPrivateKey(t.Context(), encodeFile(sealedType, append(good, 0)), under)
 	require.ErrorIs(t, err, kms.ErrInvalid)
 }

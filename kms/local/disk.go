@@ -14,6 +14,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/holdfast-go/holdfast/internal/durable"
+	"github.com/holdfast-go/holdfast/internal/keyfile"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -38,7 +39,7 @@ func readFile(path string) (*contents, error) {
 func readOnce(path string) (*contents, fs.FileInfo, error) {
 	f, info, err := openRegular(path, os.O_RDONLY)
 	if err != nil {
-		return nil, nil, diskError(err)
+		return nil, nil, keyfile.Error(err)
 	}
 	defer f.Close()
 	c, err := readOpen(f, path, info)
@@ -72,12 +73,12 @@ func openRegular(path string, flag int) (*os.File, fs.FileInfo, error) {
 
 func readOpen(f *os.File, path string, info fs.FileInfo) (*contents, error) {
 	if err := checkFile(path, info); err != nil {
-		return nil, diskError(err)
+		return nil, keyfile.Error(err)
 	}
 	b := make([]byte, info.Size())
 	defer clear(b)
 	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, diskError(err)
+		return nil, keyfile.Error(err)
 	}
 	return parse(b)
 }
@@ -105,7 +106,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 		return nil, fmt.Errorf("%w: the lock is taken: %w", kms.ErrUnavailable, err)
 	}
 	if err != nil {
-		return nil, diskError(fmt.Errorf("lock: %w", err))
+		return nil, keyfile.Error(fmt.Errorf("lock: %w", err))
 	}
 	if !ok {
 		return nil, fmt.Errorf("%w: the lock is taken", kms.ErrUnavailable)
@@ -127,7 +128,7 @@ func writeFile(path string, c *contents, shred bool) (err error) {
 	defer func() {
 		if err != nil {
 			discard(fresh)
-			err = diskError(err)
+			err = keyfile.Error(err)
 		}
 	}()
 	if err := writeNew(fresh, b); err != nil {
@@ -183,21 +184,4 @@ func overwrite(f *os.File) {
 		f.WriteAt(make([]byte, info.Size()), 0)
 		f.Sync()
 	}
-}
-
-// diskError sorts err into the sentinels of kms and keeps it as the cause.
-func diskError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, kms.ErrInvalid), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %w", kms.ErrNotFound, err)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: %w", kms.ErrAccessDenied, err)
-	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%w: %w", kms.ErrInvalid, err)
-	}
-	return fmt.Errorf("%w: %w", kms.ErrUnavailable, err)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,40 @@ func TestModes(t *testing.T) {
 		require.ErrorContains(t, err, "chmod 600 "+strconv.Quote(f.d.path)) // the fix is in the text
 	}
 	require.ErrorIs(t, f.Rotate(t.Context()), kms.ErrInvalid, "the mode counts at every reading")
+}
+
+// TestBadPaths has paths that no wait mends, so none of them is an outage.
+func TestBadPaths(t *testing.T) {
+	f := newTestFile(t)
+	dir := filepath.Dir(f.d.path)
+	for _, c := range []struct {
+		name, path string
+		unix       bool // Windows says something else
+		want       error
+	}{
+		{"below a file", filepath.Join(f.d.path, "key.json"), false, kms.ErrNotFound},
+		{"NUL", filepath.Join(dir, "a\x00b"), false, kms.ErrInvalid},
+		{"name too long", filepath.Join(dir, strings.Repeat("x", 5000)), true, kms.ErrInvalid},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.unix && runtime.GOOS == "windows" {
+				t.Skip("this is of Unix")
+			}
+			_, err := Open(c.path, nil)
+			require.ErrorIs(t, err, c.want)
+			require.NotErrorIs(t, err, kms.ErrUnavailable)
+			_, err = Create(c.path, nil)
+			require.ErrorIs(t, err, c.want)
+			require.NotErrorIs(t, err, kms.ErrUnavailable)
+		})
+	}
+	if runtime.GOOS != "windows" {
+		loop := filepath.Join(dir, "loop") // in place of the directory, after it was resolved
+		require.NoError(t, os.Symlink(loop, loop))
+		_, err := readFile(filepath.Join(loop, "key.json"))
+		require.ErrorIs(t, err, kms.ErrInvalid)
+		require.NotErrorIs(t, err, kms.ErrUnavailable)
+	}
 }
 
 func TestWriteFails(t *testing.T) {

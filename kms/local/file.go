@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/aead"
+	"github.com/holdfast-go/holdfast/internal/keyfile"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -115,7 +116,7 @@ func refuseExisting(path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return diskError(err)
+	return keyfile.Error(err)
 }
 
 func open(path string, o *Options) (*File, error) {
@@ -151,7 +152,7 @@ func resolve(path string) (string, error) {
 		resolved, err = filepath.EvalSymlinks(resolved)
 	}
 	if err != nil {
-		return "", diskError(err)
+		return "", keyfile.Error(err)
 	}
 	return resolved, nil
 }

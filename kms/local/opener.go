@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"path/filepath"
-	"runtime"
-	"strings"
 
+	"github.com/holdfast-go/holdfast/internal/keyfile"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -23,12 +21,9 @@ func Opener(o *Options) kms.OpenFunc {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("kms/local: %w", err)
 		}
-		if u.Opaque != "" || u.OmitHost || u.User != nil || u.Host != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") {
-			return nil, fmt.Errorf("kms/local: %w: the URI must be local:///absolute/path and no more", kms.ErrInvalid)
-		}
-		path := filepath.FromSlash(u.Path)
-		if runtime.GOOS == "windows" {
-			path = path[1:] // local:///C:/keys/app.json
+		path, err := keyfile.Path(u)
+		if err != nil {
+			return nil, fmt.Errorf("kms/local: %w", err)
 		}
 		f, err := Open(path, &own)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast-go/holdfast/internal/durable"
+	"github.com/holdfast-go/holdfast/internal/keyfile"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -43,7 +44,7 @@ func (d *driver) update(ctx context.Context, change func(*contents) (bool, error
 		return err
 	}
 	if !changed { // it was done before, perhaps by a call that failed to make it durable
-		return diskError(durable.SyncDir(filepath.Dir(d.path)))
+		return keyfile.Error(durable.SyncDir(filepath.Dir(d.path)))
 	}
 	if err := writeFile(d.path, c, c.State == destroyed); err != nil {
 		return err
@@ -89,7 +90,7 @@ func (d *driver) adopt(c *contents) error {
 	d.mu.RUnlock()
 	if len(c.Versions) > known {
 		if err := durable.SyncDir(filepath.Dir(d.path)); err != nil {
-			return diskError(err)
+			return keyfile.Error(err)
 		}
 	}
 	return d.install(c)
