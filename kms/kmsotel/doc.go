@@ -23,6 +23,8 @@
 // internal. The status is Error, with the class for its description, on any class but "ok" and "canceled". "check" is the call of
 // [kms.Key.Check] that must be refused: there "ciphertext" and "access_denied" are no errors, and "ok" is one.
 //
+// A span has room for 128 attributes, unless the SDK is told otherwise. What is over it is of the context, no matter which key's.
+//
 // Strings are cut at 1 KiB and made UTF-8, since one that is not could cost an exporter its whole batch.
 //
 // # Metrics

@@ -3,6 +3,7 @@ package kmsotel
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel"
@@ -91,7 +92,7 @@ func (o *observer) Observe(ctx context.Context, e kms.Event) {
 		"kms "+e.Op,
 		trace.WithSpanKind(kind),
 		trace.WithTimestamp(e.Start),
-		trace.WithAttributes(append(details(e), labels...)...), // all of them now: a sampler may go by any
+		trace.WithAttributes(slices.Concat(labels, details(e))...), // all of them now: a sampler may go by any
 	)
 	if failed(e) {
 		span.SetStatus(codes.Error, e.Class)
@@ -104,7 +105,8 @@ func (o *observer) Observe(ctx context.Context, e kms.Event) {
 	span.End(trace.WithTimestamp(e.Start.Add(e.Duration)))
 }
 
-// details are what only spans show.
+// details are what only spans show. The values of the context come last: a span has room for 128 attributes by the SDK's
+// default, and what is over that is dropped.
 func details(e kms.Event) []attribute.KeyValue {
 	all := []attribute.KeyValue{text(keyIDKey, e.Ref.KeyID), attribute.Int(attemptKey, e.Attempt)}
 	if e.RequestID != "" {

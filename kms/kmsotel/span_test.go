@@ -131,6 +131,24 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestManyContextValues: where a span has no room for all attributes, none but those of the context are dropped.
+func TestManyContextValues(t *testing.T) {
+	b := newBackend(t, sdktrace.AlwaysSample())
+	e := event()
+	e.RequestID, e.Context = "req-1", kms.Context{}
+	for i := range 130 {
+		e.Context[fmt.Sprint("key", i)] = "value"
+	}
+	b.Observe(t.Context(), e)
+	s := b.spans.GetSpans()[0]
+	require.Len(t, s.Attributes, 128)
+	require.Equal(t, 6+130-128, s.DroppedAttributes)
+	all := set(s.Attributes...)
+	for _, name := range []attribute.Key{"operation", "provider", "class", "key_id", "attempt", "request_id"} {
+		require.True(t, all.HasValue("holdfast.kms."+name), name)
+	}
+}
+
 // classSampler keeps what is of one class.
 type classSampler struct {
 	sdktrace.Sampler
