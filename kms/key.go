@@ -34,15 +34,6 @@ type Key struct {
 	close  func() error
 }
 
-// group is a Driver of this package that stands for several Keys.
-type group interface {
-	refs() []Ref
-	fit(Wrapped) int
-	stale(Wrapped) bool
-	status() Status
-	check(context.Context) error
-}
-
 // NewKey returns a Key over d, and closes d when the Key is closed. It fails
 // with [ErrInvalid] when d is nil, its Ref is not within the limits of [Ref],
 // or an option is out of bounds; d then stays the caller's. It makes no I/O: call [Key.Check] at start-up.
@@ -210,56 +201,6 @@ func (k *Key) Close() error {
 		return nil // the zero Key holds nothing
 	}
 	return k.close()
-}
-
-// owns tells whether w was wrapped under a key that the driver was constructed with.
-func (k *Key) owns(w Wrapped) bool { return k.fit(w) > 0 }
-
-// fit tells how well the driver fits w: 2 when it was constructed with its Ref, 1 when it owns it besides. Of a list the best counts, and
-// for a group the sum.
-func (k *Key) fit(w Wrapped) int {
-	switch {
-	case k.group != nil:
-		return k.group.fit(w)
-	case w.Provider == anyProvider:
-		list, err := w.recipients()
-		if err != nil {
-			return 1 // it is ours to refuse
-		}
-		best := 0
-		for _, w := range list {
-			best = max(best, k.fit(w))
-		}
-		return best
-	case w.Ref == k.ref:
-		return 2
-	case k.owner != nil && k.owner.Owns(w.Ref):
-		return 1
-	}
-	return 0
-}
-
-// recipient returns the one of w's recipients that the driver fits.
-func (k *Key) recipient(w Wrapped) (Wrapped, error) {
-	list, err := w.recipients()
-	if err != nil {
-		return Wrapped{}, err
-	}
-	best := list[0]
-	for _, w := range list {
-		if k.fit(w) > k.fit(best) {
-			best = w
-		}
-	}
-	return best, nil
-}
-
-// refs returns the keys that the driver was constructed with.
-func (k *Key) refs() []Ref {
-	if k.group != nil {
-		return k.group.refs()
-	}
-	return []Ref{k.ref}
 }
 
 // observe tells the Observer of an attempt.
