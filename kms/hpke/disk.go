@@ -16,8 +16,8 @@ import (
 
 const fileMode = 0o600
 
-// WriteFile writes text, which is what PEM or Seal of a key returned, to a new file of mode 0600 at path, in a
-// directory that exists. It returns when that is durable. It never replaces a file: it fails with an error that
+// WriteFile writes text, which is what PEM or Seal of a key returned, to a new file at path, in a
+// directory that exists: of mode 0600, or 0644 for a public key. It returns when that is durable. It never replaces a file: it fails with an error that
 // matches fs.ErrExist when there is anything at path. Text that no key comes out of is [kms.ErrInvalid], as far as that
 // shows without the key that a sealed one is under. A crash meanwhile may leave a part of the file, which does not open.
 func WriteFile(path string, text []byte) error {
@@ -28,10 +28,15 @@ func WriteFile(path string, text []byte) error {
 }
 
 func writeFile(path string, text []byte) (err error) {
-	if err := check(text); err != nil {
+	kind, err := check(text)
+	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	mode := fs.FileMode(fileMode)
+	if kind == publicType {
+		mode = 0o644 // for services of other users
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return keyfile.Error(err)
 	}

@@ -9,8 +9,7 @@
 //	key, err := hpke.NewRecipient(pub, nil)                    // in the service that writes
 //	key, err := hpke.NewIdentity(priv, nil)                    // where it is read
 //
-// It is for services that only write, such as intake, backups and audit logs. A recipient serves envelope.Sealer; a Keyring
-// unwraps what it stores, so it needs an identity.
+// It is for services that only write, such as intake, backups and audit logs. A recipient serves envelope.Sealer.
 //
 // # Recovery key
 //

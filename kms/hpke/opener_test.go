@@ -160,6 +160,9 @@ func TestWriteFile(t *testing.T) {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		require.Equal(t, fs.FileMode(0o600), info.Mode())
+		info, err = os.Stat(written(t, seeded(t, MLKEM768X25519, 1).Public().PEM()))
+		require.NoError(t, err)
+		require.Equal(t, fs.FileMode(0o444), info.Mode()&0o444, "others may read it")
 	}
 	err := WriteFile(path, second)
 	require.ErrorIs(t, err, fs.ErrExist)

@@ -102,8 +102,8 @@ func decode(text []byte) (kind string, pub *PublicKey, rest []byte, err error) {
 	return block.Type, pub, rest, nil
 }
 
-// check fails as decode does, and where the rest of the file can't give its private key.
-func check(text []byte) error {
+// check returns what kind of file text is. It fails as decode does, and where the rest of the file can't give its private key.
+func check(text []byte) (kind string, err error) {
 	kind, pub, rest, err := decode(text)
 	defer clear(rest)
 	switch {
@@ -113,7 +113,7 @@ func check(text []byte) error {
 	case kind == sealedType:
 		_, err = cutSealed(rest)
 	}
-	return err
+	return kind, err
 }
 
 // encodeFile returns the text of a file that has body and its check value. It does not write to body.
