@@ -225,7 +225,8 @@ func (a *anyOf) fit(w Wrapped) (n int) {
 	return n
 }
 
-// stale tells whether w is anything but one fresh recipient for each member.
+// stale tells whether w is anything but one fresh recipient for each member. Members that own each other's recipients are
+// taken for replicas of one key, which all own the same.
 func (a *anyOf) stale(w Wrapped) bool {
 	list, err := w.recipients()
 	if err != nil || w.Provider != anyProvider {

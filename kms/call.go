@@ -52,7 +52,7 @@ func call[T any](ctx context.Context, k *Key, r request[T]) (v T, err error) {
 	timed, cancel := context.WithTimeout(ctx, k.limits.Timeout)
 	defer cancel()
 	if !r.data {
-		return repeat(ctx, timed, k, r)
+		return repeat(ctx, timed, k, r, func() bool { return true })
 	}
 	said, ended := errOut, error(&Error{Op: r.op, Ref: k.ref, Err: fmt.Errorf("%w: the driver panicked", ErrUnavailable)})
 	defer func() {
@@ -60,8 +60,8 @@ func call[T any](ctx context.Context, k *Key, r request[T]) (v T, err error) {
 			k.status.note(r.op, ended, k.limits.broken())
 		}
 	}()
-	broken := k.limits.breaker(func() error {
-		v, err = repeat(ctx, timed, k, r)
+	broken := k.limits.breaker(func(probe bool) error {
+		v, err = repeat(ctx, timed, k, r, func() bool { return probe || !k.limits.broken() })
 		said, ended = judge(ctx, r.op, err, time.Since(start)), err
 		return said
 	})
@@ -80,8 +80,9 @@ func (k *Key) broken(op string) *Error {
 	}
 }
 
-// repeat tries until it succeeds, is refused, or may try no more.
-func repeat[T any](ctx, timed context.Context, k *Key, r request[T]) (T, error) {
+// repeat tries until it succeeds, is refused, or may try no more. The breaker may open after a call has passed it: admitted
+// tells whether the provider may still be asked.
+func repeat[T any](ctx, timed context.Context, k *Key, r request[T], admitted func() bool) (T, error) {
 	tries := uint(1)
 	if r.repeat {
 		tries = uint(k.limits.Attempts)
@@ -96,7 +97,7 @@ func repeat[T any](ctx, timed context.Context, k *Key, r request[T]) (T, error) 
 			k.observe(ctx, r.op, r.ec, 0, start, last)
 			return *new(T), backoff.Permanent(errStop)
 		}
-		if r.data && k.limits.shut() { // it was not when this call began
+		if !admitted() {
 			k.limits.leave()
 			if last == nil {
 				last = k.broken(r.op)

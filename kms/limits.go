@@ -70,23 +70,21 @@ var unasked = []error{ErrCiphertext, ErrNotFound, ErrInvalid, ErrUnsupported}
 // patience is how long a call must have waited until its own caller's deadline tells something about the provider.
 const patience = time.Second
 
-// breaker runs f, or returns an error when the circuit breaker is open.
-func (l *limits) breaker(f func() error) error {
+// breaker runs f, or returns an error when the circuit breaker is open. f is told whether it is the one call that probes.
+func (l *limits) breaker(f func(probe bool) error) error {
 	done, err := l.circuit.Allow()
 	if err != nil {
 		return err
 	}
+	probe := l.broken()
 	said := errOut // of a panic, or a goroutine that ends
 	defer func() { done(said) }()
-	said = f()
+	said = f(probe)
 	return nil
 }
 
 // broken tells whether the breaker is not closed.
 func (l *limits) broken() bool { return l.circuit.State() != gobreaker.StateClosed }
-
-// shut tells whether the breaker lets nobody through, not even a probe.
-func (l *limits) shut() bool { return l.circuit.State() == gobreaker.StateOpen }
 
 // enter takes a place, and waits for one if it must.
 func (l *limits) enter(ctx context.Context) error {
