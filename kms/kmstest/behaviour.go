@@ -2,8 +2,11 @@ package kmstest
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,19 +41,24 @@ func opens(t testing.TB, d kms.Driver, w kms.Wrapped, ec kms.Context, want []byt
 	require.True(t, bytes.Equal(want, got), "Unwrap returns other bytes than were wrapped")
 }
 
+// opened returns what was wrapped and opened once, so that a driver that remembers what it opened has it.
+func opened(t testing.TB, d kms.Driver, plaintext []byte, ec kms.Context) kms.Wrapped {
+	t.Helper()
+	w := wrap(t, d, plaintext, ec)
+	opens(t, d, w, ec, plaintext)
+	return w
+}
+
 func roundTrip(t testing.TB, h Harness) {
-	many := kms.Context{}
-	for i := range 20 {
-		many[fmt.Sprint("key", i)] = fmt.Sprint("value", i)
-	}
 	contexts := []kms.Context{
 		nil,
 		{},
 		{"tenant": "acme"},
 		{"tenant": ""},
-		many,
+		many(),
 		{"Straße": "Größe 📏", "鍵": "値", "a\x00b": "\n\"\\="},
 		{"holdfast:purpose": "tenant-key", "tenant": "acme"},
+		{"tenant": strings.Repeat("x", maxContext-overhead-len("tenant"))},
 	}
 	for _, ec := range contexts {
 		for _, n := range []int{1, 32, kms.MaxPlaintext} {
@@ -58,6 +66,30 @@ func roundTrip(t testing.TB, h Harness) {
 		}
 	}
 	opens(t, h.Driver, wrap(t, h.Driver, secret(32), nil), kms.Context{}, secret(32)) // nil is empty
+}
+
+// anyPlaintext wraps every size, and bytes that whatever takes them for a number, a text or padding would change.
+func anyPlaintext(t testing.TB, h Harness) {
+	for n := 1; n <= kms.MaxPlaintext; n++ {
+		opened(t, h.Driver, secret(n), pairs())
+	}
+	key := secret(30)
+	for _, plaintext := range [][]byte{
+		make([]byte, 1),
+		make([]byte, 32),
+		make([]byte, kms.MaxPlaintext),
+		bytes.Repeat([]byte{0xff}, 32),
+		slices.Concat([]byte{0, 0}, key),
+		slices.Concat(key, []byte{0, 0}),
+		slices.Concat(key[:15], []byte{0, 0}, key[15:]),
+		slices.Concat(key, []byte{2, 2}), // PKCS #7
+		slices.Concat(key, []byte{0x80, 0}),
+		slices.Concat([]byte(" \t"), key, []byte("\r\n")),
+		[]byte("AAECAwQFBgcICQoLDA0ODw=="),
+		[]byte("000102030405060708090a0b0c0d0e0f"),
+	} {
+		opened(t, h.Driver, plaintext, pairs())
+	}
 }
 
 func namesItsKey(t testing.TB, h Harness) {
@@ -93,6 +125,23 @@ func wrapsDiffer(t testing.TB, h Harness) {
 	require.False(t, bytes.Equal(a.Blob, b.Blob), "two wraps of one plaintext are equal")
 	opens(t, h.Driver, a, pairs(), secret(32))
 	opens(t, h.Driver, b, pairs(), secret(32))
+}
+
+// hidesPlaintext looks for any 9 bytes of the plaintext, as they are or as text, in all that is stored.
+func hidesPlaintext(t testing.TB, h Harness) {
+	const part = 9 // a multiple of 3, so that base64 of it stands in base64 of what holds it
+	plaintext := secret(kms.MaxPlaintext)
+	stored, err := wrap(t, h.Driver, plaintext, pairs()).AppendBinary(nil)
+	require.NoError(t, err)
+	upper := bytes.ToUpper(stored)
+	for i := range len(plaintext) - part + 1 {
+		p := plaintext[i : i+part]
+		shown := bytes.Contains(stored, p) ||
+			bytes.Contains(upper, fmt.Appendf(nil, "%X", p)) ||
+			bytes.Contains(stored, base64.StdEncoding.AppendEncode(nil, p)) ||
+			bytes.Contains(stored, base64.URLEncoding.AppendEncode(nil, p))
+		require.False(t, shown, "what was wrapped holds a part of the plaintext")
+	}
 }
 
 func argumentsStay(t testing.TB, h Harness) {

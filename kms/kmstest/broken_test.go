@@ -7,13 +7,16 @@ import (
 	"github.com/holdfast-go/holdfast/kms"
 )
 
-// broken is a driver of a Fake whose Wrap, Unwrap or Close was replaced.
+// broken is a driver of a Fake whose methods may be replaced.
 type broken struct {
 	*fakeDriver
-	wrap   func(ctx context.Context, plaintext []byte, ec kms.Context) (kms.Wrapped, error)
-	unwrap func(ctx context.Context, w kms.Wrapped, ec kms.Context) ([]byte, error)
-	close  func() error
-	over   chan struct{} // closed when the test is
+	wrap     func(ctx context.Context, plaintext []byte, ec kms.Context) (kms.Wrapped, error)
+	unwrap   func(ctx context.Context, w kms.Wrapped, ec kms.Context) ([]byte, error)
+	describe func(ctx context.Context) (kms.Info, error)
+	rotate   func(ctx context.Context) error
+	destroy  func(ctx context.Context, after time.Duration) (time.Time, error)
+	close    func() error
+	over     chan struct{} // closed when the test is
 }
 
 func newBroken(keyID string) *broken {
@@ -32,6 +35,27 @@ func (b *broken) Unwrap(ctx context.Context, w kms.Wrapped, ec kms.Context) ([]b
 		return b.unwrap(ctx, w, ec)
 	}
 	return b.fakeDriver.Unwrap(ctx, w, ec)
+}
+
+func (b *broken) Describe(ctx context.Context) (kms.Info, error) {
+	if b.describe != nil {
+		return b.describe(ctx)
+	}
+	return b.fakeDriver.Describe(ctx)
+}
+
+func (b *broken) Rotate(ctx context.Context) error {
+	if b.rotate != nil {
+		return b.rotate(ctx)
+	}
+	return b.fakeDriver.Rotate(ctx)
+}
+
+func (b *broken) Destroy(ctx context.Context, after time.Duration) (time.Time, error) {
+	if b.destroy != nil {
+		return b.destroy(ctx, after)
+	}
+	return b.fakeDriver.Destroy(ctx, after)
 }
 
 func (b *broken) Close() error {
@@ -79,7 +103,7 @@ func becomes(f *Fake, s kms.State) func(context.Context) error {
 func meets(f *Fake, fault Fault) func() func() {
 	return func() func() {
 		f.Always(fault)
-		return func() { f.Always(Fault{}) }
+		return func() { f.Always() }
 	}
 }
 

@@ -106,7 +106,7 @@ func closedInUse(t testing.TB, h Harness) {
 
 func closedInFlight(t testing.TB, h Harness) {
 	need(t, h.Hang != nil, "Hang", "what becomes of a call in flight when the driver is closed")
-	w := wrapCanary(t, h.Driver)
+	w := openedCanary(t, h.Driver)
 	calls := bothCalls(h.Driver, w)
 	start, undo := hanging(t, h)
 	var ended []<-chan outcome

@@ -28,7 +28,7 @@ func ExampleRun() {
 				},
 				Outage: func() (undo func()) {
 					f.Always(kmstest.Fault{Err: kms.ErrUnavailable})
-					return func() { f.Always(kmstest.Fault{}) }
+					return func() { f.Always() }
 				},
 			}
 		})
@@ -55,7 +55,7 @@ func ExampleNewFake() {
 
 	fake.Always(kmstest.Fault{Err: kms.ErrUnavailable})
 	fmt.Println("in an outage:", errors.Is(unwrap(), kms.ErrUnavailable))
-	fake.Always(kmstest.Fault{})
+	fake.Always()
 	fmt.Println("after it:", unwrap())
 	fake.SetState(kms.Disabled)
 	fmt.Println("switched off:", errors.Is(unwrap(), kms.ErrDisabled))
@@ -65,6 +65,31 @@ func ExampleNewFake() {
 	// after it: <nil>
 	// switched off: true
 	// asked for acme: true
+}
+
+// Two processes use one key, and the one in the west loses the way to the KMS. When it is back, it learns late of what was changed.
+func ExampleFake_Always_partition() {
+	fake := kmstest.NewFake("key-1")
+	north, west := fake.Driver(), fake.Driver()
+	fake.Always(kmstest.Fault{Driver: west, Err: kms.ErrUnavailable})
+	ctx := context.Background()
+	wrapped, err := north.Wrap(ctx, []byte("a key"), nil)
+	fmt.Println("north:", err)
+	_, err = west.Unwrap(ctx, wrapped, nil)
+	fmt.Println("west:", err)
+
+	fake.Always()
+	fake.Lag(time.Hour, west)
+	fake.SetState(kms.Disabled)
+	_, err = north.Unwrap(ctx, wrapped, nil)
+	fmt.Println("north:", err)
+	_, err = west.Unwrap(ctx, wrapped, nil)
+	fmt.Println("west:", err)
+	// Output:
+	// north: <nil>
+	// west: provider unavailable
+	// north: key is disabled
+	// west: <nil>
 }
 
 // A service that throttles a call twice and then takes it.

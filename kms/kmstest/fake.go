@@ -2,8 +2,8 @@ package kmstest
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -13,27 +13,41 @@ import (
 
 // Fake is a KMS with one key, in memory, for tests. It does what it is told to: see [Fault]. It is safe for concurrent use.
 //
-// It encrypts nothing: what it wraps it keeps, and what it gives for it is a ticket of 32 bytes that names nothing but
-// its place. So it works in a synctest bubble in every FIPS mode, always answers alike, and forgets all that it wrapped with the
-// process. Make it within the bubble.
+// It encrypts nothing: what it wraps it keeps, and what it gives for it is a ticket of 32 bytes, a hash of it and of how many there were
+// before. So it works in a synctest bubble in every FIPS mode, always answers alike, opens nothing of another Fake's, and forgets all
+// that it wrapped with the process. Do not show it real keys. Make it within the bubble.
 type Fake struct {
 	ref kms.Ref
 
 	mu       sync.Mutex
-	lag      time.Duration
-	versions []time.Time // when each may be seen; version n is at n-1
-	changes  []change    // of the state, as they were made: the last that may be seen holds
+	lags     lags
+	versions []change // version n is at n-1
+	states   []change // as they were made: the last that may be seen holds
 	tickets  map[string]ticket
 	script   []Fault
-	always   Fault
+	always   []Fault
 	replaced chan struct{} // closed when always is replaced
 	calls    []Call
 }
 
-// change is a state that the key has from some time on.
+// change is what becomes of the key from some time on.
 type change struct {
 	at    time.Time
-	state kms.State
+	lags  lags
+	state kms.State // of a change of the state
+}
+
+// seenBy tells whether d may see it.
+func (c change) seenBy(d kms.Driver) bool { return !c.at.Add(c.lags.of(d)).After(time.Now()) }
+
+// lags are for how long drivers do not see a change, and under nil for how long those do not that are not listed.
+type lags map[kms.Driver]time.Duration
+
+func (l lags) of(d kms.Driver) time.Duration {
+	if lag, ok := l[d]; ok {
+		return lag
+	}
+	return l[nil]
 }
 
 // ticket is what a blob stands for.
@@ -46,11 +60,12 @@ type ticket struct {
 // NewFake returns a KMS that holds an enabled key of version "1". keyID is 1 to 65535 bytes, which
 // kms.NewKey checks; the provider is "fake".
 func NewFake(keyID string) *Fake {
-	now := time.Now()
+	made := change{at: time.Now(), state: kms.Enabled}
 	return &Fake{
 		ref:      kms.Ref{Provider: "fake", KeyID: keyID},
-		versions: []time.Time{now},
-		changes:  []change{{now, kms.Enabled}},
+		lags:     lags{},
+		versions: []change{made},
+		states:   []change{made},
 		tickets:  map[string]ticket{},
 		replaced: make(chan struct{}),
 	}
@@ -61,11 +76,27 @@ func NewFake(keyID string) *Fake {
 func (f *Fake) Driver() kms.Driver { return &fakeDriver{f: f, closed: make(chan struct{})} }
 
 // Lag has later changes of the key, by Rotate, SetState or a driver, seen only after d: a KMS with many
-// machines is eventually consistent. 0, as at first, is at once.
-func (f *Fake) Lag(d time.Duration) {
+// machines is eventually consistent. 0, as at first, is at once. It is so for those drivers that are given, such as a
+// region's, and for all if none is. Lag panics on a driver that this Fake did not return.
+func (f *Fake) Lag(d time.Duration, drivers ...kms.Driver) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lag = d
+	if len(drivers) == 0 {
+		f.lags = lags{nil: d}
+		return
+	}
+	f.lags = maps.Clone(f.lags) // changes hold the one before
+	for _, driver := range drivers {
+		f.mustOwn(driver)
+		f.lags[driver] = d
+	}
+}
+
+// mustOwn panics if d is no driver of the Fake.
+func (f *Fake) mustOwn(d kms.Driver) {
+	if own, ok := d.(*fakeDriver); !ok || own == nil || own.f != f {
+		panic("kmstest: not a driver of this Fake: give it what its method Driver returned")
+	}
 }
 
 // Rotate makes a new version of the key, as its owner would by hand, in whatever state it is. Old ones still unwrap.
@@ -75,7 +106,7 @@ func (f *Fake) Rotate() {
 	f.rotate()
 }
 
-func (f *Fake) rotate() { f.versions = append(f.versions, time.Now().Add(f.lag)) }
+func (f *Fake) rotate() { f.versions = append(f.versions, change{at: time.Now(), lags: f.lags}) }
 
 // SetState has the key in a state, as its owner would by hand. kms.Unknown says that the KMS has no such key, which is
 // how a key begins that is made in the middle of a test. It also ends a destruction that is scheduled, and
@@ -83,33 +114,36 @@ func (f *Fake) rotate() { f.versions = append(f.versions, time.Now().Add(f.lag))
 func (f *Fake) SetState(s kms.State) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.changes = append(f.changes, change{time.Now().Add(f.lag), s})
+	f.become(s, time.Now())
 }
 
-// state returns what state can be seen, and since when. Call it under mu.
-func (f *Fake) state() (s kms.State, since time.Time) {
-	now := time.Now()
-	for _, c := range f.changes {
-		if !c.at.After(now) {
+// become has the key in a state from some time on. Call it under mu.
+func (f *Fake) become(s kms.State, at time.Time) {
+	f.states = append(f.states, change{at, f.lags, s})
+}
+
+// state returns what state d sees, and since when the key has it. Call it under mu.
+func (f *Fake) state(d kms.Driver) (s kms.State, since time.Time) {
+	for _, c := range f.states {
+		if c.seenBy(d) {
 			s, since = c.state, c.at
 		}
 	}
 	return s, since
 }
 
-// version returns the newest version that can be seen. Call it under mu.
-func (f *Fake) version() int {
-	now := time.Now()
+// version returns the newest version that d sees. Call it under mu.
+func (f *Fake) version(d kms.Driver) int {
 	n := len(f.versions)
-	for n > 1 && f.versions[n-1].After(now) {
+	for n > 1 && !f.versions[n-1].seenBy(d) {
 		n--
 	}
 	return n
 }
 
-// usable says why the key can't be used. Call it under mu.
-func (f *Fake) usable() error {
-	switch s, _ := f.state(); s {
+// usable says why d can't use the key. Call it under mu.
+func (f *Fake) usable(d kms.Driver) error {
+	switch s, _ := f.state(d); s {
 	case kms.Unknown:
 		return kms.ErrNotFound
 	case kms.Disabled:
@@ -124,16 +158,16 @@ func (f *Fake) usable() error {
 
 // wrap keeps plaintext. Call it under mu.
 func (f *Fake) wrap(version string, plaintext, canonical []byte) kms.Wrapped {
-	place := binary.BigEndian.AppendUint64([]byte(f.ref.KeyID), uint64(len(f.tickets)))
+	place := fmt.Appendf(nil, "%q %d %q %q %q", f.ref.KeyID, len(f.tickets), version, canonical, plaintext)
 	blob := sha256.Sum256(place) // sparse, so that no other is met by chance
 	f.tickets[string(blob[:])] = ticket{version, string(canonical), string(plaintext)}
 	return kms.Wrapped{Ref: f.ref, Version: version, Blob: blob[:]}
 }
 
-// unwrap returns what was kept. Call it under mu.
-func (f *Fake) unwrap(w kms.Wrapped, canonical []byte) ([]byte, error) {
+// unwrap returns to d what was kept. Call it under mu.
+func (f *Fake) unwrap(d kms.Driver, w kms.Wrapped, canonical []byte) ([]byte, error) {
 	n, err := strconv.Atoi(w.Version)
-	if err != nil || n < 1 || n > f.version() || strconv.Itoa(n) != w.Version {
+	if err != nil || n < 1 || n > f.version(d) || strconv.Itoa(n) != w.Version {
 		return nil, fmt.Errorf("%w: no version %.20q", kms.ErrNotFound, w.Version)
 	}
 	kept, ok := f.tickets[string(w.Blob)]

@@ -86,6 +86,33 @@ func TestFakeStateLags(t *testing.T) {
 	})
 }
 
+func TestFakeLagOfOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFake("key-1")
+		near, far := f.Driver().(rotator), f.Driver().(rotator)
+		f.Lag(time.Second)
+		f.Lag(time.Minute, far)
+		f.SetState(kms.Disabled)
+		f.Rotate()
+		f.Lag(0, near, far) // of later changes
+		require.Equal(t, kms.Enabled, state(t, near))
+		time.Sleep(time.Second)
+		require.Equal(t, kms.Disabled, state(t, near))
+		require.Equal(t, "2", near.CurrentVersion())
+		require.Equal(t, kms.Enabled, state(t, far))
+		require.Equal(t, "1", wrap(t, far, secret(1), nil).Version)
+		require.Equal(t, kms.Disabled, state(t, f.Driver().(rotator)), "for all but the one")
+		time.Sleep(time.Minute)
+		require.Equal(t, kms.Disabled, state(t, far))
+		f.SetState(kms.Enabled)
+		require.Equal(t, kms.Enabled, state(t, near))
+		require.Equal(t, kms.Enabled, state(t, far))
+		f.Lag(time.Second)
+		f.SetState(kms.Disabled)
+		require.Equal(t, kms.Enabled, state(t, far), "a Lag for all is for all")
+	})
+}
+
 func TestFakeDestroy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := NewFake("key-1")
@@ -130,13 +157,30 @@ func TestFakeDestroyAtOnce(t *testing.T) {
 }
 
 func TestFakeKeepsToItself(t *testing.T) {
-	f, same := NewFake("key-1"), NewFake("key-1")
+	f := NewFake("key-1")
 	w := wrap(t, f.Driver(), []byte(canary), pairs())
-	require.NotContains(t, string(w.Blob), canary[:4])
-	_, err := same.Driver().Unwrap(t.Context(), w, pairs())
-	only(t, err, kms.ErrCiphertext)
+	for name, others := range map[string]func(d kms.Driver) kms.Wrapped{
+		"plaintext": func(d kms.Driver) kms.Wrapped { return wrap(t, d, secret(32), pairs()) },
+		"context":   func(d kms.Driver) kms.Wrapped { return wrap(t, d, []byte(canary), nil) },
+		"version": func(d kms.Driver) kms.Wrapped {
+			require.True(t, rotate(t, d))
+			return wrap(t, d, []byte(canary), pairs())
+		},
+		"place": func(d kms.Driver) kms.Wrapped {
+			wrap(t, d, secret(1), nil)
+			return wrap(t, d, []byte(canary), pairs())
+		},
+	} {
+		t.Log(name)
+		same := NewFake("key-1").Driver()
+		theirs := others(same)
+		refuses(t, same, w, pairs(), kms.ErrCiphertext)
+		theirs.Version = w.Version
+		refuses(t, f.Driver(), theirs, pairs(), kms.ErrCiphertext)
+	}
+	require.Equal(t, w, wrap(t, NewFake("key-1").Driver(), []byte(canary), pairs()), "a Fake always answers alike")
 	w.Version = "01"
-	_, err = f.Driver().Unwrap(t.Context(), w, pairs())
+	_, err := f.Driver().Unwrap(t.Context(), w, pairs())
 	only(t, err, kms.ErrNotFound)
 	require.Equal(t, kms.Ref{Provider: "fake", KeyID: "key-1"}, f.Driver().Ref())
 }
@@ -182,7 +226,7 @@ func TestFakeCalls(t *testing.T) {
 		go d.Describe(t.Context())
 		synctest.Wait()
 		require.Equal(t, Call{Op: "describe", At: start.Add(time.Second)}, f.Calls()[3])
-		f.Always(Fault{})
+		f.Always()
 		synctest.Wait()
 		require.True(t, f.Calls()[3].Ended)
 	})

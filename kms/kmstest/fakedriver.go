@@ -40,7 +40,7 @@ func (d *fakeDriver) Unwrap(ctx context.Context, w kms.Wrapped, ec kms.Context) 
 		return nil, fmt.Errorf("%w: it was wrapped under another", kms.ErrNotFound)
 	}
 	fault, err := d.bound(ctx, "unwrap", ec, func(canonical []byte) error {
-		plaintext, err = d.f.unwrap(w, canonical)
+		plaintext, err = d.f.unwrap(d, w, canonical)
 		return err
 	})
 	if err == nil && fault.Unwrap != nil {
@@ -60,21 +60,21 @@ func (d *fakeDriver) CurrentVersion() string {
 func (d *fakeDriver) learn() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.version = strconv.Itoa(d.f.version())
+	d.version = strconv.Itoa(d.f.version(d))
 	return d.version
 }
 
 // Describe implements [kms.Describer].
 func (d *fakeDriver) Describe(ctx context.Context) (info kms.Info, err error) {
 	_, err = d.call(ctx, "describe", nil, func() error {
-		s, since := d.f.state()
+		s, since := d.f.state(d)
 		if s == kms.Unknown {
 			return kms.ErrNotFound
 		}
-		info = kms.Info{State: s, Version: d.learn(), Rotated: d.f.versions[d.f.version()-1]}
+		info = kms.Info{State: s, Version: d.learn(), Rotated: d.f.versions[d.f.version(d)-1].at}
 		if s == kms.Destroyed {
 			info.DestroyAt = since
-		} else if last := d.f.changes[len(d.f.changes)-1]; s == kms.PendingDeletion && last.state == kms.Destroyed {
+		} else if last := d.f.states[len(d.f.states)-1]; s == kms.PendingDeletion && last.state == kms.Destroyed {
 			info.DestroyAt = last.at
 		}
 		return nil
@@ -85,7 +85,7 @@ func (d *fakeDriver) Describe(ctx context.Context) (info kms.Info, err error) {
 // Rotate implements [kms.Rotator].
 func (d *fakeDriver) Rotate(ctx context.Context) error {
 	_, err := d.call(ctx, "rotate", nil, func() error {
-		if err := d.f.usable(); err != nil {
+		if err := d.f.usable(d); err != nil {
 			return err
 		}
 		d.f.rotate()
@@ -101,12 +101,13 @@ func (d *fakeDriver) Destroy(ctx context.Context, after time.Duration) (at time.
 		return at, fmt.Errorf("%w: negative delay", kms.ErrInvalid)
 	}
 	_, err = d.call(ctx, "destroy", nil, func() error {
-		if s, _ := d.f.state(); s == kms.Unknown || s == kms.Destroyed {
-			return d.f.usable()
+		if s, _ := d.f.state(d); s == kms.Unknown || s == kms.Destroyed {
+			return d.f.usable(d)
 		}
-		now := time.Now().Add(d.f.lag)
+		now := time.Now()
 		at = now.Add(after)
-		d.f.changes = append(d.f.changes, change{now, kms.PendingDeletion}, change{at, kms.Destroyed})
+		d.f.become(kms.PendingDeletion, now)
+		d.f.become(kms.Destroyed, at)
 		return nil
 	})
 	return at, err
@@ -139,7 +140,7 @@ func (d *fakeDriver) call(ctx context.Context, op string, ec kms.Context, answer
 	if d.isClosed() {
 		return Fault{}, kms.ErrClosed
 	}
-	return d.f.call(ctx, d.closed, op, ec, answer)
+	return d.f.call(ctx, d, op, ec, answer)
 }
 
 // bound sends a request that is bound to a context and needs a usable key.
@@ -149,7 +150,7 @@ func (d *fakeDriver) bound(ctx context.Context, op string, ec kms.Context, answe
 		return Fault{}, err
 	}
 	return d.call(ctx, op, ec, func() error {
-		if err := d.f.usable(); err != nil {
+		if err := d.f.usable(d); err != nil {
 			return err
 		}
 		return answer(canonical)

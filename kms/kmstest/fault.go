@@ -2,6 +2,7 @@ package kmstest
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -18,8 +19,12 @@ import (
 //	kmstest.Fault{Err: &kms.Error{Err: kms.ErrThrottled, Retryable: true, RetryAfter: time.Second}}
 //	kmstest.Fault{Wrap: func(w kms.Wrapped) kms.Wrapped { w.KeyID = "another"; return w }}
 //	kmstest.Fault{Unwrap: func(p []byte) []byte { p[0] ^= 1; return p }}
+//	kmstest.Fault{Driver: west, Hang: true}                      // a partition: one process, of several, has no answers
 type Fault struct {
-	// Op is the only operation that it happens to. "" is every one. See [Call].
+	// Driver is the only driver whose calls it happens to: one that [Fake.Driver] returned, of the same Fake. Script and Always
+	// panic on another, to which it would never happen. nil is every one.
+	Driver kms.Driver
+	// Op is the only operation that it happens to. "" is every one. See [Call] for their names; Script and Always panic on another.
 	Op string
 	// Arrived, if not nil, is called when a call has reached the KMS, from the call's goroutine.
 	Arrived func()
@@ -47,21 +52,36 @@ type Call struct {
 }
 
 // Script has faults happen to the next calls, in turn: to each call the first that remains
-// and is for its operation. It adds to what remains of an earlier Script. Calls beyond it meet what Always says.
+// and is for its driver and operation. It adds to what remains of an earlier Script. Calls beyond it meet what Always says.
 func (f *Fake) Script(faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.script = append(f.script, faults...)
+	f.script = append(f.script, f.checked(faults)...)
 }
 
-// Always has fault happen to every call that Script says nothing of, in place of the fault given
-// before, and has those answered that hang. The zero Fault has all well again.
-func (f *Fake) Always(fault Fault) {
+// Always has faults happen to every call that Script says nothing of: to each the first that is for its driver and operation. They take the
+// place of those given before, and calls that hang are answered. Without faults all is well again.
+func (f *Fake) Always(faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.always = fault
+	f.always = f.checked(faults)
 	close(f.replaced)
 	f.replaced = make(chan struct{})
+}
+
+// checked returns a copy of faults.
+func (f *Fake) checked(faults []Fault) []Fault {
+	for _, fault := range faults {
+		if fault.Driver != nil {
+			f.mustOwn(fault.Driver)
+		}
+		switch fault.Op {
+		case "", "wrap", "unwrap", "describe", "rotate", "destroy":
+		default:
+			panic(fmt.Sprintf("kmstest: there is no operation %q, so the fault would never happen", fault.Op))
+		}
+	}
+	return slices.Clone(faults)
 }
 
 // Calls returns every call so far, by arrival.
@@ -88,17 +108,17 @@ func (f *Fake) Count(op string) int {
 	return n
 }
 
-// call takes a request, lets its fault happen to it, and has answer answer it, under mu. It returns the fault.
-func (f *Fake) call(ctx context.Context, closed <-chan struct{}, op string, ec kms.Context, answer func() error) (fault Fault, err error) {
+// call takes a request of d, lets its fault happen to it, and has answer answer it, under mu. It returns the fault.
+func (f *Fake) call(ctx context.Context, d *fakeDriver, op string, ec kms.Context, answer func() error) (fault Fault, err error) {
 	f.mu.Lock()
-	fault, replaced := f.next(op), f.replaced
+	fault, replaced := f.next(d, op), f.replaced
 	n, at := len(f.calls), time.Now()
 	f.calls = append(f.calls, Call{Op: op, Context: maps.Clone(ec), At: at})
 	f.mu.Unlock()
 	if fault.Arrived != nil {
 		fault.Arrived()
 	}
-	err = fault.wait(ctx, closed, replaced)
+	err = fault.wait(ctx, d.closed, replaced)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err == nil {
@@ -113,15 +133,17 @@ func (f *Fake) call(ctx context.Context, closed <-chan struct{}, op string, ec k
 }
 
 // next returns the fault of the next call. Call it under mu.
-func (f *Fake) next(op string) Fault {
-	happens := func(fault Fault) bool { return fault.Op == "" || fault.Op == op }
+func (f *Fake) next(d kms.Driver, op string) Fault {
+	happens := func(fault Fault) bool {
+		return (fault.Driver == nil || fault.Driver == d) && (fault.Op == "" || fault.Op == op)
+	}
 	if i := slices.IndexFunc(f.script, happens); i >= 0 {
 		fault := f.script[i]
 		f.script = slices.Delete(f.script, i, i+1)
 		return fault
 	}
-	if happens(f.always) {
-		return f.always
+	if i := slices.IndexFunc(f.always, happens); i >= 0 {
+		return f.always[i]
 	}
 	return Fault{}
 }

@@ -35,9 +35,49 @@ func TestFakeScript(t *testing.T) {
 	require.NoError(t, unwrap())
 	_, err = d.Wrap(t.Context(), secret(1), nil)
 	only(t, err, kms.ErrAccessDenied)
-	f.Always(Fault{})
+	f.Always()
 	require.NoError(t, unwrap())
 	wrap(t, d, secret(1), nil)
+}
+
+func TestFakePartition(t *testing.T) {
+	f := NewFake("key-1")
+	north, west, third := f.Driver(), f.Driver(), f.Driver()
+	w := wrap(t, north, secret(1), nil)
+	unwrap := func(d kms.Driver) error {
+		_, err := d.Unwrap(t.Context(), w, nil)
+		return err
+	}
+	f.Always(
+		Fault{Driver: west, Op: "unwrap", Err: kms.ErrUnavailable},
+		Fault{Driver: west, Op: "wrap", Err: kms.ErrThrottled},
+		Fault{Driver: third, Err: kms.ErrAccessDenied},
+		Fault{Driver: third, Err: kms.ErrDisabled},
+	)
+	only(t, unwrap(west), kms.ErrUnavailable)
+	_, err := west.Wrap(t.Context(), secret(1), nil)
+	only(t, err, kms.ErrThrottled)
+	only(t, unwrap(third), kms.ErrAccessDenied)
+	require.NoError(t, unwrap(north))
+	require.NoError(t, unwrap(f.Driver()))
+	f.Script(Fault{Driver: north, Err: kms.ErrThrottled})
+	only(t, unwrap(west), kms.ErrUnavailable)
+	only(t, unwrap(north), kms.ErrThrottled)
+	require.NoError(t, unwrap(north))
+	f.Always()
+	require.NoError(t, unwrap(west))
+	require.NoError(t, unwrap(third))
+}
+
+// TestFakeRefusesStrangers has no fault that can't happen.
+func TestFakeRefusesStrangers(t *testing.T) {
+	f := NewFake("key-1")
+	for _, d := range []kms.Driver{NewFake("key-1").Driver(), bare{f.Driver()}, (*fakeDriver)(nil)} {
+		require.Panics(t, func() { f.Always(Fault{Driver: d}) })
+		require.Panics(t, func() { f.Script(Fault{}, Fault{Driver: d}) })
+		require.Panics(t, func() { f.Lag(0, d) })
+	}
+	wrap(t, f.Driver(), secret(1), nil) // it is not locked
 }
 
 func TestFakeErrCarriesMore(t *testing.T) {
@@ -83,7 +123,7 @@ func TestFakeHang(t *testing.T) {
 	}{
 		{"cancelled", func(_ *Fake, _ kms.Driver, cancel func()) { cancel() }, context.Canceled},
 		{"closed", func(_ *Fake, d kms.Driver, _ func()) { d.Close() }, kms.ErrClosed},
-		{"healed", func(f *Fake, _ kms.Driver, _ func()) { f.Always(Fault{}) }, nil},
+		{"healed", func(f *Fake, _ kms.Driver, _ func()) { f.Always() }, nil},
 		{"another process closed", func(f *Fake, _ kms.Driver, cancel func()) {
 			f.Driver().Close()
 			synctest.Wait()
@@ -142,8 +182,15 @@ func TestFakeLies(t *testing.T) {
 			f.Always(tc.fault)
 			err = k.Check(t.Context())
 			require.True(t, errors.Is(err, tc.want), "%v", err)
-			f.Always(Fault{})
+			f.Always()
 			require.NoError(t, k.Check(t.Context()), "the lie is the answer's, not the key's")
 		})
 	}
+}
+
+func TestFaultOfNoOperation(t *testing.T) {
+	f := NewFake("key-1")
+	require.Panics(t, func() { f.Script(Fault{Op: "Wrap"}) })
+	require.Panics(t, func() { f.Always(Fault{Op: "encrypt"}) })
+	require.NotPanics(t, func() { f.Always(Fault{Op: "destroy"}, Fault{}) })
 }

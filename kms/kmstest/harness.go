@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/holdfast-go/holdfast/internal/reserved"
 	"github.com/holdfast-go/holdfast/kms"
 )
@@ -19,10 +21,11 @@ type Harness struct {
 	Other kms.Driver
 	// Group says that Driver stands for several keys, each of which opens what it wraps, as kms.AnyOf
 	// does. Other is then another group, of other keys, and the hooks act on every key of Driver's.
-	// Where a case can't hold for a group, a variant of it that can takes its place.
+	// Where a case can't hold for a group, a variant of it that can takes its place. The keys' own drivers need a run of
+	// their own, which looks closer.
 	Group bool
-	// Calls returns how many requests Driver has sent to its service. nil says that it
-	// sends none.
+	// Calls returns how many requests Driver has sent to its service: at least one for each Wrap and Unwrap, of a group
+	// for each Wrap. nil says that it sends none.
 	Calls func() int
 
 	// Disable switches Driver's key off at the provider, and Enable on again.
@@ -51,6 +54,21 @@ type Harness struct {
 	patience time.Duration // with what may hang; 0 for 30 s. Only this package's own test is less patient
 }
 
+// close closes the drivers, and fails if one of them hangs in it.
+func (h Harness) close(t testing.TB) {
+	t.Helper()
+	defer closes(t, h, h.Other) // whatever becomes of Driver
+	closes(t, h, h.Driver)
+}
+
+// closes returns what Close of d does, which must not hang.
+func closes(t testing.TB, h Harness, d kms.Driver) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- d.Close() }()
+	return await(t, h, done, "Close")
+}
+
 // own returns the context of the suite's calls. It lets a *kms.Key take the
 // context keys that a driver has to take.
 func own(t testing.TB) context.Context { return reserved.Allow(t.Context()) }
@@ -69,6 +87,22 @@ func (h Harness) sent() int {
 		return 0
 	}
 	return h.Calls()
+}
+
+// counted wraps and opens, and requires that Calls counts it: else what it says of other calls is worth nothing.
+func (h Harness) counted(t testing.TB) kms.Wrapped {
+	t.Helper()
+	before := h.sent()
+	w := wrap(t, h.Driver, secret(32), pairs())
+	between := h.sent()
+	opens(t, h.Driver, w, pairs(), secret(32))
+	if h.Calls != nil {
+		require.Greater(t, between, before, "Harness.Calls does not count a Wrap")
+		if !h.Group { // one of its keys may open it at home
+			require.Greater(t, h.sent(), between, "Harness.Calls does not count an Unwrap")
+		}
+	}
+	return w
 }
 
 // limit bounds the wait for what must not hang. It is no measure of speed.

@@ -13,12 +13,13 @@
 //
 // It calls the driver itself, not through a kms.Key, whose own checks would hide
 // the driver's faults. Run it against a fake or an emulator of the service: it makes some thousand
-// calls, one for each bit of a wrapped key, or with -short for each byte. The hooks of [Harness] let it see what the driver makes of a key that
+// calls, one for each bit of a wrapped key, or with -short and of a group for each byte. The hooks of [Harness] let it see what the driver makes of a key that
 // is disabled, of a service that hangs, and of more of the kind.
 //
 // # For who uses a kms.Key
 //
-// A Fake throttles, hangs, lies, goes away and comes back as the test wants it to, and tells afterwards what it was asked.
+// A Fake throttles, hangs, lies, goes away and comes back as the test wants it to, for every process or for one, and tells afterwards what it
+// was asked.
 package kmstest
 
 import "testing"
@@ -29,10 +30,7 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHarness(t)
-			t.Cleanup(func() {
-				h.Driver.Close()
-				h.Other.Close()
-			})
+			t.Cleanup(func() { h.close(t) })
 			c.run(t, h)
 		})
 	}
@@ -47,8 +45,10 @@ type testCase struct {
 func cases() []testCase {
 	return []testCase{
 		{"round trip", roundTrip},
+		{"any plaintext", anyPlaintext},
 		{"names its key", namesItsKey},
 		{"wraps differ", wrapsDiffer},
+		{"hides the plaintext", hidesPlaintext},
 		{"arguments stay as they are", argumentsStay},
 		{"results are the caller's", resultsAreCallers},
 		{"wrong context", wrongContext},
@@ -69,6 +69,7 @@ func cases() []testCase {
 		{"disabled key", disabledKey},
 		{"enabled again", enabledAgain},
 		{"destroyed key", destroyedKey},
+		{"destroyed by the driver", destroyedByDriver},
 		{"destruction cancelled", destructionCancelled},
 		{"rotation", rotation},
 		{"another process", anotherProcess},

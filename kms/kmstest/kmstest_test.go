@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -54,6 +55,7 @@ type recorder struct {
 
 func (r *recorder) Errorf(string, ...any) { r.failed.Store(true) }
 func (r *recorder) Log(...any)            {}
+func (r *recorder) Logf(string, ...any)   {}
 func (r *recorder) FailNow() {
 	r.failed.Store(true)
 	runtime.Goexit()
@@ -96,6 +98,7 @@ func TestRunSkipsLoudly(t *testing.T) {
 		{"Throttle", func(h *Harness) { h.Throttle = nil }, []string{"throttled"}},
 		{"Outage", func(h *Harness) { h.Outage = nil }, []string{"outage"}},
 		{"Hang", func(h *Harness) { h.Hang = nil }, []string{"cancelled in flight", "deadline in flight", "closed in flight"}},
+		{"Destroyer", func(h *Harness) { h.Driver = bare{h.Driver} }, []string{"destroyed by the driver"}},
 		{"Rotator", func(h *Harness) { h.Driver = bare{h.Driver} }, []string{"rotation", "rotation in use"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -117,7 +120,10 @@ type mutant struct {
 }
 
 func mutants() (all []mutant) {
-	for _, list := range [][]mutant{behaviourMutants(), refusalMutants(), lifecycleMutants(), faultMutants()} {
+	for _, list := range [][]mutant{
+		behaviourMutants(), plaintextMutants(), contextMutants(), refusalMutants(), doubleMutants(), cacheMutants(), abilityMutants(), lifecycleMutants(),
+		faultMutants(),
+	} {
 		all = append(all, list...)
 	}
 	return all
@@ -143,6 +149,22 @@ func TestEveryCaseCatches(t *testing.T) {
 	for _, c := range cases() {
 		require.True(t, caught[c.name], c.name)
 	}
+}
+
+func TestRunCatchesHangingClose(t *testing.T) {
+	b, h := newHarness()
+	defer close(b.over)
+	h.patience = 20 * time.Millisecond
+	b.close = func() error {
+		<-b.over
+		return nil
+	}
+	r := &recorder{TB: t}
+	var done sync.WaitGroup
+	done.Go(func() { h.close(r) })
+	done.Wait()
+	require.True(t, r.failed.Load())
+	require.True(t, h.Other.(*fakeDriver).isClosed(), "the other driver is closed all the same")
 }
 
 func TestRunReportsDestroyed(t *testing.T) {

@@ -12,7 +12,7 @@ func anotherProcess(t testing.TB, h Harness) {
 	need(t, h.Reopen != nil, "Reopen", "what the driver makes of what another process does with its key")
 	reopen := func() kms.Driver {
 		d := h.Reopen()
-		t.Cleanup(func() { d.Close() })
+		t.Cleanup(func() { closes(t, h, d) })
 		require.Equal(t, h.Driver.Ref(), d.Ref())
 		return d
 	}
@@ -29,7 +29,7 @@ func anotherProcess(t testing.TB, h Harness) {
 	}
 	w := wrap(t, h.Driver, secret(32), pairs())
 	opens(t, second, w, pairs(), secret(32))
-	require.NoError(t, second.Close())
+	require.NoError(t, closes(t, h, second))
 	opens(t, h.Driver, w, pairs(), secret(32))
 	opens(t, third, w, pairs(), secret(32))
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -46,11 +48,21 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+// dump is an Observer that writes all that an event holds, of which logs, spans and metrics show a part.
+type dump struct{ io.Writer }
+
+func (d dump) Observe(_ context.Context, e kms.Event) {
+	fmt.Fprintf(d, "%+v %#v\n", e, e)
+}
+
 // options are of Keys whose pauses and breaker do not hold up the cases in which the service fails. Of the context
-// the log may show one key.
+// an observer may see one key.
 func (w *world) options() *kms.Options {
 	log := slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return &kms.Options{Attempts: 1, BreakAfter: 1000, Observer: kms.NewLogObserver(log), ObserveContext: []string{"region"}}
+	return &kms.Options{
+		Attempts: 1, BreakAfter: 1000,
+		Observer: kms.Observers{kms.NewLogObserver(log), dump{&w.log}}, ObserveContext: []string{"region"},
+	}
 }
 
 func (w *world) local() *kms.Key {
@@ -95,7 +107,7 @@ func (w *world) awskms(region string) *kms.Key {
 }
 
 // TestProviders runs the suite over the Keys of every provider, and over AnyOf of mixtures of them, as a service has them. None
-// of it may show a secret in the log.
+// of it may show a secret to an observer.
 func TestProviders(t *testing.T) {
 	for _, mixture := range []struct {
 		name string

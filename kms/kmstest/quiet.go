@@ -25,6 +25,12 @@ func wrapCanary(t testing.TB, d kms.Driver) kms.Wrapped {
 	return wrap(t, d, []byte(canary), canaryPairs())
 }
 
+// openedCanary is opened of the canaries.
+func openedCanary(t testing.TB, d kms.Driver) kms.Wrapped {
+	t.Helper()
+	return opened(t, d, []byte(canary), canaryPairs())
+}
+
 // quiet requires that err shows nothing of the canaries.
 func quiet(t testing.TB, err error) {
 	t.Helper()
