@@ -29,8 +29,8 @@ func (s *Server) CreateAlias(name, arn string) {
 
 func checkAlias(name string) error {
 	switch {
-	case !regexp.MustCompile(`^[a-zA-Z0-9:/_-]+$`).MatchString(name):
-		return fail("ValidationException", "1 validation error detected: Value at 'aliasName' failed to satisfy constraint: letters, digits, colons, slashes, underscores and dashes")
+	case !regexp.MustCompile(`^[a-zA-Z0-9/_-]+$`).MatchString(name):
+		return fail("ValidationException", "1 validation error detected: Value at 'aliasName' failed to satisfy constraint: letters, digits, slashes, underscores and dashes")
 	case !strings.HasPrefix(name, "alias/") || name == "alias/" || strings.HasPrefix(name, "alias/aws/"):
 		return fail("InvalidAliasNameException", "the name must start with alias/, and not with alias/aws/")
 	}

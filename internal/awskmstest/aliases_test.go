@@ -64,6 +64,7 @@ func TestAliasNames(t *testing.T) {
 		{"nothing else", "alias/", arn, "InvalidAliasNameException"},
 		{"reserved", "alias/aws/s3", arn, "InvalidAliasNameException"},
 		{"space", "alias/a b", arn, "ValidationException"},
+		{"colon", "alias/a:b", arn, "ValidationException"},
 		{"long", "alias/" + strings.Repeat("a", 251), arn, "ValidationException"},
 		{"of an alias", "alias/x", "alias/there", "NotFoundException"},
 		{"of no key", "alias/x", "1234abcd-12ab-34cd-56ef-1234567890ab", "NotFoundException"},

@@ -39,6 +39,7 @@
 //     taken is NotFoundException, and an ARN of another account AccessDeniedException.
 //   - The states PendingReplicaDeletion and Creating, and ReplicateKey, RotateKeyOnDemand and ListKeyRotations in all
 //     states, which that table lacks: they go with PendingDeletion, Unavailable and Encrypt, and the last one is always allowed.
+//   - That "not case sensitive", for the names in a grant's constraints, means Unicode's simple folding.
 //   - Blobs of 151 bytes more than their plaintext: 183 for a data key of 32, where AWS's take about 184.
 //
 // # What is simpler

@@ -26,8 +26,10 @@ type Fault struct {
 	// Status of the answer; 0 for the right one. Alone, it comes with an empty body.
 	Status int
 	// RetryAfter is sent, rounded up, as Retry-After in seconds and X-Amz-Retry-After in milliseconds. The SDK reads
-	// the latter, and only under AWS_NEW_RETRIES_2026=true.
+	// the latter, and only under AWS_NEW_RETRIES_2026=true. Header can remove either.
 	RetryAfter time.Duration
+	// Header is set on the answer in place of what is there, such as X-Amzn-Requestid; "" removes.
+	Header map[string]string
 
 	// Edit changes a successful answer: by the API's names, []byte for blobs, float64 seconds for times.
 	Edit func(answer map[string]any)
@@ -78,6 +80,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 		h.Set("X-Amz-Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()*1000))))
+	}
+	for name, value := range f.Header {
+		h.Set(name, value)
+		if value == "" {
+			h.Del(name)
+		}
 	}
 	w.WriteHeader(status)
 	if f.Cut == 0 || f.Cut >= len(out) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/stretchr/testify/require"
@@ -114,6 +115,26 @@ func TestEdit(t *testing.T) {
 
 	_, err = c.Decrypt(t.Context(), &kms.DecryptInput{KeyId: &other, CiphertextBlob: blob})
 	requireCode(t, "IncorrectKeyException", err) // an error is not edited
+}
+
+// A header replaces that of the server, or removes it.
+func TestHeader(t *testing.T) {
+	s := awskmstest.New(t)
+	for _, header := range []map[string]string{{"X-Amzn-Requestid": "mine", "Retry-After": ""}, {"x-amz-retry-after": ""}} {
+		s.Inject(always(&awskmstest.Fault{Code: "ThrottlingException", RetryAfter: 1500 * time.Millisecond, Header: header}))
+		_, err := s.Client(region, single).ListAliases(t.Context(), nil)
+		var answer *awshttp.ResponseError
+		require.ErrorAs(t, err, &answer)
+		seconds, ms := answer.Response.Header["Retry-After"], answer.Response.Header["X-Amz-Retry-After"]
+		if header["X-Amzn-Requestid"] == "" {
+			require.Equal(t, []string{"2"}, seconds)
+			require.Nil(t, ms)
+			continue
+		}
+		require.Equal(t, "mine", answer.ServiceRequestID())
+		require.Nil(t, seconds)
+		require.Equal(t, []string{"1500"}, ms)
+	}
 }
 
 // A caller that leaves gets its own error at once.

@@ -1,9 +1,6 @@
 package awskmstest
 
 import (
-	"bytes"
-	"encoding/json"
-	"maps"
 	"reflect"
 	"slices"
 )
@@ -24,32 +21,6 @@ type terms struct {
 	retiring    string
 	operations  []string
 	constraints *constraints
-}
-
-// constraints bind a grant to encryption contexts.
-type constraints struct {
-	EncryptionContextEquals map[string]string
-	EncryptionContextSubset map[string]string
-}
-
-// UnmarshalJSON refuses constraints that the stand-in does not know, so that none is silently ignored.
-func (c *constraints) UnmarshalJSON(b []byte) error {
-	type plain constraints
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	return d.Decode((*plain)(c))
-}
-
-func (c *constraints) allow(context map[string]string) bool {
-	if c == nil {
-		return true
-	}
-	for name, value := range c.EncryptionContextSubset {
-		if got, found := context[name]; !found || got != value {
-			return false
-		}
-	}
-	return c.EncryptionContextEquals == nil || maps.Equal(c.EncryptionContextEquals, context)
 }
 
 // SettleGrants makes all grants work without their tokens. Until then a grant works with its token only, as it may for minutes at AWS.
@@ -139,19 +110,7 @@ func (c *call) checkTerms() error {
 			return fail("InvalidArnException", "no such principal")
 		}
 	}
-	if limits := c.in.Constraints; limits != nil {
-		for _, context := range []map[string]string{limits.EncryptionContextEquals, limits.EncryptionContextSubset} {
-			if len(context) > 8 {
-				return fail("ValidationException", "a constraint takes 8 encryption context pairs at most")
-			}
-			for _, value := range context {
-				if len(value) > 384 {
-					return fail("ValidationException", "an encryption context value of a constraint takes 384 characters at most")
-				}
-			}
-		}
-	}
-	return nil
+	return c.in.Constraints.check()
 }
 
 // exists tells whether there is a principal of that ARN.

@@ -14,10 +14,12 @@ type arn struct {
 // The forms of the API reference, in bounds. Key ids are UUIDs, or "mrk-" and 32 hexadecimal digits for multi-Region
 // keys; stand-ins for the service have others. KMS writes them in lower case, and compares what it is given exactly.
 var (
-	arnForm    = regexp.MustCompile(`^arn:([a-z0-9-]{1,32}):kms:([a-z0-9-]{1,32}):([0-9]{12}):(key/[a-z0-9-]{1,128}|alias/[A-Za-z0-9/_-]{1,250})$`)
-	keyIDForm  = regexp.MustCompile(`^[a-z0-9-]{1,128}$`)
-	aliasForm  = regexp.MustCompile(`^alias/[A-Za-z0-9/_-]{1,250}$`)
-	regionForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	arnForm   = regexp.MustCompile(`^arn:([a-z0-9-]{1,32}):kms:([a-z0-9-]{1,32}):([0-9]{12}):(key/[a-z0-9-]{1,128}|alias/[A-Za-z0-9/_-]{1,250})$`)
+	keyIDForm = regexp.MustCompile(`^[a-z0-9-]{1,128}$`)
+	aliasForm = regexp.MustCompile(`^alias/[A-Za-z0-9/_-]{1,250}$`)
+	// officialForm has the key ids of AWS itself.
+	officialForm = regexp.MustCompile(`^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$`)
+	regionForm   = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 )
 
 // parseARN reads the ARN of a key or an alias, and nothing else.

@@ -81,7 +81,7 @@ func TestOwns(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := driverOver(t, nil, c.own)
-			require.Equal(t, c.owns, d.Owns(kms.Ref{Provider: provider, KeyID: c.asked}))
+			require.Equal(t, c.owns, d.Owns(kms.Ref{Provider: Provider, KeyID: c.asked}))
 			require.False(t, d.Owns(kms.Ref{Provider: "local", KeyID: c.asked}))
 			require.False(t, d.Owns(kms.Ref{KeyID: c.asked}))
 		})

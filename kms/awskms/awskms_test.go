@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -82,6 +83,10 @@ func TestNewRefuses(t *testing.T) {
 		{"negative time-out", testARN, &Options{Key: &kms.Options{Timeout: -1}}, nil, nil, kms.ErrInvalid, true},
 		{"client of another region", testARN, nil, inRegion("eu-west-1"), nil, kms.ErrInvalid, true},
 		{"client without a region", testARN, nil, inRegion(""), nil, kms.ErrInvalid, true},
+		{"client of another region than the alias", "arn:aws:kms:eu-north-1:123456789012:alias/app", nil, inRegion("eu-west-1"), nil, kms.ErrInvalid, true},
+		{"wrong options and an alias", "alias/app", &Options{Key: &kms.Options{Attempts: 11}}, nil, nil, kms.ErrInvalid, true},
+		{"negative time-out and an alias", "alias/app", &Options{Key: &kms.Options{Timeout: -1}}, nil, nil, kms.ErrInvalid, true},
+		{"client that logs, and an alias", "alias/app", nil, logging(aws.LogRequestWithBody), nil, kms.ErrInvalid, true},
 		{"client that logs requests", testARN, nil, logging(aws.LogRequestWithBody), nil, kms.ErrInvalid, true},
 		{"client that logs answers", testARN, nil, logging(aws.LogRetries | aws.LogResponseWithBody), nil, kms.ErrInvalid, true},
 
@@ -91,7 +96,7 @@ func TestNewRefuses(t *testing.T) {
 		{"an answer with an alias", "alias/app", nil, nil, describes(map[string]any{"Arn": "arn:aws:kms:eu-north-1:123456789012:alias/app"}), kms.ErrInvalid, false},
 		{"an answer about another id", mrkID, nil, nil, describes(nil), kms.ErrInvalid, false},
 		{"an answer about another account", "arn:aws:kms:eu-north-1:000000000000:alias/app", nil, nil, describes(nil), kms.ErrInvalid, false},
-		{"an answer about another region", "arn:aws:kms:eu-west-1:123456789012:alias/app", nil, nil, describes(nil), kms.ErrInvalid, false},
+		{"an answer about another region", "arn:aws:kms:eu-west-1:123456789012:alias/app", nil, inRegion("eu-west-1"), describes(nil), kms.ErrInvalid, false},
 		{"an answer about another partition", "arn:aws-cn:kms:eu-north-1:123456789012:alias/app", nil, nil, describes(nil), kms.ErrInvalid, false},
 		{"an alias in another region than the client", "alias/app", nil, inRegion("eu-west-1"), describes(nil), kms.ErrInvalid, false},
 		{"no such alias", "alias/app", nil, nil, reply(400, `{"__type":"NotFoundException"}`), kms.ErrNotFound, false},
@@ -110,13 +115,26 @@ func TestNewRefuses(t *testing.T) {
 			require.Equal(t, c.noCalls, len(w.requests) == 0)
 		})
 	}
-	_, err := New(t.Context(), nil, testARN, nil)
-	requireClass(t, kms.ErrInvalid, err)
+}
 
-	old := clientOver(&wire{}, inRegion("fips-eu-north-1"))
-	k, err := New(t.Context(), old, testARN, nil)
-	require.NoError(t, err)
-	require.NoError(t, k.Close())
+// TestNewSaysWhich requires that a refusal names the key and the region that were asked for.
+func TestNewSaysWhich(t *testing.T) {
+	for name, hint := range map[string]bool{"alias/nope": false, keyID: false, mrkID: false, "nope": true} {
+		w := &wire{answer: reply(400, `{"__type":"NotFoundException"}`)}
+		_, err := New(t.Context(), clientOver(w), name, nil)
+		requireClass(t, kms.ErrNotFound, err)
+		require.Contains(t, err.Error(), strconv.Quote(name))
+		require.Contains(t, err.Error(), strconv.Quote(region))
+		require.Equal(t, hint, strings.Contains(err.Error(), `"alias/"`), "%v", err)
+		require.Equal(t, 1, strings.Count(err.Error(), "kms: "), "%v", err)
+		var said *kms.Error
+		require.ErrorAs(t, err, &said)
+		require.Equal(t, sentRequestID, said.RequestID)
+	}
+	_, err := New(t.Context(), clientOver(&wire{}, func(o *sdk.Options) { o.Region = "eu-west-1" }), testARN, nil)
+	require.Contains(t, err.Error(), keyID)
+	_, err = New(t.Context(), &fakeClient{}, "alias/app", nil) // whose region is not known
+	require.Contains(t, err.Error(), `"alias/app"`)
 }
 
 // TestNewOtherClient takes a Client that is not the SDK's, whose region is not known.

@@ -2,7 +2,6 @@ package awskms
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -24,6 +23,7 @@ type driver struct {
 	key     arn
 	ref     kms.Ref // names key
 	tokens  []string
+	state   memory
 	closed  atomic.Bool
 	release func()
 }
@@ -32,7 +32,7 @@ func (d *driver) Ref() kms.Ref { return d.ref }
 
 // Owns implements [kms.Owner]: related multi-Region keys open each other's.
 func (d *driver) Owns(ref kms.Ref) bool {
-	if ref.Provider != provider {
+	if ref.Provider != Provider {
 		return false
 	}
 	key, ok := parseARN(ref.KeyID)
@@ -55,7 +55,7 @@ func (d *driver) Wrap(ctx context.Context, plaintext []byte, ec kms.Context) (km
 		EncryptionContext:   ec,
 		EncryptionAlgorithm: types.EncryptionAlgorithmSpecSymmetricDefault,
 		GrantTokens:         d.tokens,
-	})
+	}, guarded)
 	if err != nil {
 		return kms.Wrapped{}, d.failed(ctx, err)
 	}
@@ -89,7 +89,7 @@ func (d *driver) Unwrap(ctx context.Context, w kms.Wrapped, ec kms.Context) ([]b
 		EncryptionContext:   ec,
 		EncryptionAlgorithm: types.EncryptionAlgorithmSpecSymmetricDefault,
 		GrantTokens:         d.tokens,
-	})
+	}, guarded)
 	if err != nil {
 		return nil, d.failed(ctx, err)
 	}
@@ -124,7 +124,7 @@ func (d *driver) ready(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// checkAnswer refuses an answer that is not about our key.
+// checkAnswer refuses an answer to Encrypt or Decrypt that is not about our key.
 func (d *driver) checkAnswer(m middleware.Metadata, keyID *string, algorithm types.EncryptionAlgorithmSpec) error {
 	switch {
 	case aws.ToString(keyID) != d.ref.KeyID:
@@ -138,26 +138,5 @@ func (d *driver) checkAnswer(m middleware.Metadata, keyID *string, algorithm typ
 // wrongAnswer is for what AWS KMS never says. It repeats none of it.
 func wrongAnswer(m middleware.Metadata, what string) error {
 	id, _ := awsmiddleware.GetRequestIDMetadata(m)
-	return &kms.Error{RequestID: id, Err: fmt.Errorf("%w: AWS KMS answered wrongly: with %s", kms.ErrInvalid, what)}
-}
-
-// failed maps what the client said. A call that does not fit the key's state costs one question after that state, because the
-// codes don't tell: a key that waits for its deletion is answered with either of two. Without an answer it counts as disabled.
-func (d *driver) failed(ctx context.Context, err error) error {
-	e, code := failure(ctx, err), codeOf(err)
-	if code != invalidState && code != disabled {
-		return e
-	}
-	m, unknown := d.describe(ctx)
-	if unknown != nil {
-		e.Err = fmt.Errorf("%w, and DescribeKey failed, which tells why", e.Err)
-		return e
-	}
-	state, class := stateOf(m.KeyState)
-	if code == disabled && class != kms.ErrPendingDeletion {
-		return e
-	}
-	e.Err = fmt.Errorf("%w: AWS KMS answered %q, and the key is %s", class, code, state)
-	e.Retryable = errors.Is(class, kms.ErrUnavailable)
-	return e
+	return &kms.Error{RequestID: requestID(id), Err: fmt.Errorf("%w: AWS KMS answered wrongly: with %s", kms.ErrInvalid, what)}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/holdfast-go/holdfast/kms"
 )
 
-// The codes of a call that does not fit the key's state: see driver.failed.
+// The codes of a call that does not fit the key's state: see driver.failed in state.go.
 const (
 	disabled     = "DisabledException"
 	invalidState = "KMSInvalidStateException"
@@ -58,6 +58,9 @@ func classOf(code string) error {
 // Nothing of what the client said is wrapped or repeated but codes and causes of broken connections, because the
 // texts of AWS KMS may hold what they are about.
 func failure(ctx context.Context, err error) *kms.Error {
+	if errors.Is(err, errClear) {
+		return &kms.Error{Err: errClear}
+	}
 	answer, api, foreign := sources(err)
 	if done := ctx.Err(); done != nil && api == nil {
 		if errors.Is(done, context.DeadlineExceeded) {
@@ -70,7 +73,7 @@ func failure(ctx context.Context, err error) *kms.Error {
 		class = classOf(api.ErrorCode())
 	}
 	if answer != nil {
-		e.RequestID, status = answer.ServiceRequestID(), answer.HTTPStatusCode()
+		e.RequestID, status = requestID(answer.ServiceRequestID()), answer.HTTPStatusCode()
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -105,13 +108,29 @@ func sources(err error) (answer *awshttp.ResponseError, api smithy.APIError, for
 	if !ours && errors.As(call.Err, &foreign) {
 		return nil, nil, foreign
 	}
-	if errors.As(err, &answer) && answer.HTTPStatusCode() == 0 {
-		answer = nil // the SDK has one also where none came
+	if errors.As(err, &answer) && !came(answer) {
+		answer = nil
 	}
 	if answer != nil || ours {
 		errors.As(err, &api)
 	}
 	return answer, api, nil
+}
+
+// came tells whether there is a response. The SDK has such an error also where none came, and others may have half of one.
+func came(e *awshttp.ResponseError) bool {
+	return e.Response != nil && e.Response.Response != nil && e.Response.StatusCode != 0
+}
+
+// idForm is how request ids look: UUIDs, and what proxies make up.
+var idForm = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
+
+// requestID returns id, or "" for what is none.
+func requestID(id string) string {
+	if !idForm.MatchString(id) {
+		return ""
+	}
+	return id
 }
 
 // codeOf returns the code that AWS KMS answered, or "".
@@ -152,8 +171,12 @@ func cause(err error) string {
 	return "the request was not sent, or the connection broke"
 }
 
-// retryAfter reads the header of that name: seconds, or a date.
+// retryAfter reads the pause that is asked for: X-Amz-Retry-After has milliseconds, Retry-After seconds or a date. The former
+// counts where there are both.
 func retryAfter(h http.Header, now time.Time) time.Duration {
+	if ms, err := strconv.ParseUint(h.Get("X-Amz-Retry-After"), 10, 31); err == nil {
+		return time.Duration(ms) * time.Millisecond
+	}
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/holdfast/internal/awskmstest"
 	"github.com/holdfast-go/holdfast/kms"
@@ -55,6 +56,25 @@ func ExampleOpener() {
 	// Output:
 	// true
 	// <nil>
+}
+
+func ExampleOpenerWith() {
+	server, stop := standIn() // for AWS
+	defer stop()
+	arn := server.CreateKey("eu-north-1")
+	cfg := server.Config("eu-north-1") // yours is from the SDK's package config
+
+	openers := kms.Openers{"awskms": awskms.OpenerWith(cfg, &awskms.Options{
+		Key: &kms.Options{Timeout: 3 * time.Second, Concurrency: 16},
+	})}
+	key, err := openers.Open(context.Background(), "awskms:///"+arn)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer key.Close()
+	fmt.Println(key.Ref().Provider == awskms.Provider)
+	// Output:
+	// true
 }
 
 // standIn starts a stand-in for AWS KMS outside of a test.

@@ -18,10 +18,14 @@ type fakeClient struct {
 	decrypts  int
 	described []string
 	hangs     bool
+	err       error // of Decrypt
 }
 
 func (f *fakeClient) Decrypt(context.Context, *sdk.DecryptInput, ...func(*sdk.Options)) (*sdk.DecryptOutput, error) {
 	f.decrypts++
+	if f.err != nil {
+		return nil, f.err
+	}
 	algorithm := f.algorithm
 	if algorithm == "" {
 		algorithm = types.EncryptionAlgorithmSpecSymmetricDefault

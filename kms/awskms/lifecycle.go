@@ -9,23 +9,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/holdfast-go/holdfast/kms"
 )
-
-// stateOf returns our name of a state, and the class of a call that fails because of it.
-func stateOf(s types.KeyState) (kms.State, error) {
-	switch s {
-	case types.KeyStateEnabled, types.KeyStateUpdating:
-		// It works, so the call failed for another reason, such as the key store that the key is in.
-		return kms.Enabled, kms.ErrUnavailable
-	case types.KeyStateDisabled, types.KeyStatePendingImport: // the latter has no key material until its owner imports it
-		return kms.Disabled, kms.ErrDisabled
-	case types.KeyStatePendingDeletion, types.KeyStatePendingReplicaDeletion:
-		return kms.PendingDeletion, kms.ErrPendingDeletion
-	}
-	return kms.Unknown, kms.ErrUnavailable // Creating, or Unavailable: its key store is not connected
-}
 
 // Describe implements [kms.Describer]. What it may not ask, or can't, of the rotation is left out.
 func (d *driver) Describe(ctx context.Context) (kms.Info, error) {
@@ -36,19 +23,22 @@ func (d *driver) Describe(ctx context.Context) (kms.Info, error) {
 	if err != nil {
 		return kms.Info{}, err
 	}
-	state, _ := stateOf(m.KeyState)
+	state, _ := stateOf(m)
 	info := kms.Info{
 		State:     state,
 		Version:   aws.ToString(m.CurrentKeyMaterialId),
 		Region:    d.key.region,
 		DestroyAt: aws.ToTime(m.DeletionDate),
 	}
-	out, err := d.client.GetKeyRotationStatus(ctx, &sdk.GetKeyRotationStatusInput{KeyId: aws.String(d.ref.KeyID)})
+	out, err := d.client.GetKeyRotationStatus(ctx, &sdk.GetKeyRotationStatusInput{KeyId: aws.String(d.ref.KeyID)}, guarded)
 	if err != nil {
 		if e := failure(ctx, err); !errors.Is(e, kms.ErrAccessDenied) && !errors.Is(e, kms.ErrUnsupported) && codeOf(err) != invalidState {
 			return kms.Info{}, e
 		}
 		return info, nil
+	}
+	if !d.named(out.KeyId) {
+		return kms.Info{}, wrongAnswer(out.ResultMetadata, "another key, or none")
 	}
 	const most = 10_000 // far above the API reference's 2560, and a time.Duration holds it
 	if days := aws.ToInt32(out.RotationPeriodInDays); out.KeyRotationEnabled && days > 0 && days <= most {
@@ -67,7 +57,7 @@ func (d *driver) describe(ctx context.Context) (*types.KeyMetadata, error) {
 }
 
 func (d *driver) describeKey(ctx context.Context, keyID string) (*types.KeyMetadata, error) {
-	out, err := d.client.DescribeKey(ctx, &sdk.DescribeKeyInput{KeyId: aws.String(keyID), GrantTokens: d.tokens})
+	out, err := d.client.DescribeKey(ctx, &sdk.DescribeKeyInput{KeyId: aws.String(keyID), GrantTokens: d.tokens}, guarded)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
@@ -83,11 +73,20 @@ func (d *driver) Rotate(ctx context.Context) error {
 		return err
 	}
 	once := func(o *sdk.Options) { o.RetryMaxAttempts = 1 }
-	_, err := d.client.RotateKeyOnDemand(ctx, &sdk.RotateKeyOnDemandInput{KeyId: aws.String(d.ref.KeyID)}, once)
+	out, err := d.client.RotateKeyOnDemand(ctx, &sdk.RotateKeyOnDemandInput{KeyId: aws.String(d.ref.KeyID)}, guarded, once)
 	if err != nil {
 		return d.failed(ctx, err)
 	}
+	if !d.named(out.KeyId) {
+		return wrongAnswer(out.ResultMetadata, "another key, or none")
+	}
 	return nil
+}
+
+// named tells whether an answer names our key, by its ARN or its id alone: the API reference leaves open which it is.
+func (d *driver) named(keyID *string) bool {
+	name := aws.ToString(keyID)
+	return name == d.ref.KeyID || "key/"+name == d.key.resource
 }
 
 // The waiting period of a deletion, in days, by the API reference.
@@ -109,12 +108,12 @@ func (d *driver) Destroy(ctx context.Context, after time.Duration) (time.Time, e
 	out, err := d.client.ScheduleKeyDeletion(ctx, &sdk.ScheduleKeyDeletionInput{
 		KeyId:               aws.String(d.ref.KeyID),
 		PendingWindowInDays: aws.Int32(days),
-	})
-	if err == nil && aws.ToString(out.KeyId) != d.ref.KeyID {
-		return time.Time{}, wrongAnswer(out.ResultMetadata, "another key, or none")
-	}
+	}, guarded)
 	if err == nil {
-		return aws.ToTime(out.DeletionDate), nil
+		if !d.named(out.KeyId) {
+			return time.Time{}, wrongAnswer(out.ResultMetadata, "another key, or none")
+		}
+		return deletion(out.ResultMetadata, out.KeyState, out.DeletionDate)
 	}
 	err = d.failed(ctx, err)
 	if !errors.Is(err, kms.ErrPendingDeletion) {
@@ -124,5 +123,13 @@ func (d *driver) Destroy(ctx context.Context, after time.Duration) (time.Time, e
 	if err != nil {
 		return time.Time{}, err
 	}
-	return aws.ToTime(m.DeletionDate), nil
+	return deletion(middleware.Metadata{}, m.KeyState, m.DeletionDate)
+}
+
+// deletion returns the date of a deletion. Only that of a key which waits for its replicas has none.
+func deletion(answer middleware.Metadata, state types.KeyState, date *time.Time) (time.Time, error) {
+	if date == nil && state != types.KeyStatePendingReplicaDeletion {
+		return time.Time{}, wrongAnswer(answer, "no date of the deletion")
+	}
+	return aws.ToTime(date), nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/awskmstest"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -54,7 +55,7 @@ func TestDescribe(t *testing.T) {
 	for state, want := range states {
 		w := &wire{answer: answers(map[string]func(request) (*http.Response, error){
 			"DescribeKey":          description(t, string(state), map[string]any{"DeletionDate": deletionDate.Unix()}),
-			"GetKeyRotationStatus": reply(200, `{"KeyRotationEnabled":true,"RotationPeriodInDays":90,"NextRotationDate":1.9e9}`),
+			"GetKeyRotationStatus": reply(200, `{"KeyId":"`+keyID+`","KeyRotationEnabled":true,"RotationPeriodInDays":90,"NextRotationDate":1.9e9}`),
 		})}
 		info, err := driverOver(t, w, testARN).Describe(t.Context())
 		require.NoError(t, err)
@@ -75,10 +76,13 @@ func TestDescribeWithoutRotation(t *testing.T) {
 		answer func(request) (*http.Response, error)
 		want   error
 	}{
-		"off":          {reply(200, `{"KeyRotationEnabled":false,"RotationPeriodInDays":90}`), nil},
-		"no period":    {reply(200, `{"KeyRotationEnabled":true}`), nil},
-		"wrong period": {reply(200, `{"KeyRotationEnabled":true,"RotationPeriodInDays":2147483647}`), nil},
-		"negative":     {reply(200, `{"KeyRotationEnabled":true,"RotationPeriodInDays":-1}`), nil},
+		"off":          {reply(200, `{"KeyId":"`+testARN+`","KeyRotationEnabled":false,"RotationPeriodInDays":90}`), nil},
+		"no period":    {reply(200, `{"KeyId":"`+keyID+`","KeyRotationEnabled":true}`), nil},
+		"wrong period": {reply(200, `{"KeyId":"`+keyID+`","KeyRotationEnabled":true,"RotationPeriodInDays":2147483647}`), nil},
+		"negative":     {reply(200, `{"KeyId":"`+keyID+`","KeyRotationEnabled":true,"RotationPeriodInDays":-1}`), nil},
+		"nothing":      {reply(200, `{}`), kms.ErrInvalid},
+		"empty body":   {reply(200, ``), kms.ErrInvalid},
+		"another key":  {reply(200, `{"KeyId":"`+mrkID+`","KeyRotationEnabled":false}`), kms.ErrInvalid},
 		"denied":       {reply(400, `{"__type":"AccessDeniedException"}`), nil},
 		"unsupported":  {reply(400, `{"__type":"UnsupportedOperationException"}`), nil},
 		"state":        {reply(400, `{"__type":"KMSInvalidStateException"}`), nil},
@@ -109,6 +113,11 @@ func TestRotateOnce(t *testing.T) {
 		want   error
 	}{
 		{reply(200, jsonOf(t, map[string]any{"KeyId": testARN})), nil},
+		{reply(200, jsonOf(t, map[string]any{"KeyId": keyID})), nil},
+		{reply(200, jsonOf(t, map[string]any{"KeyId": mrkID})), kms.ErrInvalid},
+		{reply(200, jsonOf(t, map[string]any{"KeyId": "key/" + keyID})), kms.ErrInvalid},
+		{reply(200, "{}"), kms.ErrInvalid},
+		{reply(200, ""), kms.ErrInvalid},
 		{reply(500, `{"__type":"KMSInternalException"}`), kms.ErrUnavailable},
 		{reply(400, `{"__type":"ThrottlingException"}`), kms.ErrThrottled},
 		{reply(400, `{"__type":"LimitExceededException"}`), kms.ErrUnsupported},
@@ -151,6 +160,51 @@ func TestDestroy(t *testing.T) {
 	require.Zero(t, at)
 }
 
+// TestDestroyWrongly requires that nothing is taken for a deletion that KMS has not said to have scheduled.
+func TestDestroyWrongly(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer map[string]any
+		want   error
+	}{
+		"id alone":          {map[string]any{"KeyId": keyID, "DeletionDate": 1.8e9}, nil},
+		"no date":           {map[string]any{"KeyId": testARN, "KeyState": "PendingDeletion"}, kms.ErrInvalid},
+		"no date, no state": {map[string]any{"KeyId": testARN}, kms.ErrInvalid},
+		"no date, enabled":  {map[string]any{"KeyId": testARN, "KeyState": "Enabled"}, kms.ErrInvalid},
+		"another key":       {map[string]any{"KeyId": mrkARN, "DeletionDate": 1.8e9}, kms.ErrInvalid},
+		"no key":            {map[string]any{"DeletionDate": 1.8e9}, kms.ErrInvalid},
+		"nothing":           {map[string]any{}, kms.ErrInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at, err := driverOver(t, &wire{answer: reply(200, jsonOf(t, c.answer))}, testARN).Destroy(t.Context(), 0)
+			if c.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			requireClass(t, c.want, err)
+			require.Zero(t, at)
+		})
+	}
+	_, err := driverOver(t, &wire{answer: reply(200, "")}, testARN).Destroy(t.Context(), 0)
+	requireClass(t, kms.ErrInvalid, err)
+}
+
+// TestDestroyUndone does not report a deletion that was cancelled since KMS refused to schedule it again.
+func TestDestroyUndone(t *testing.T) {
+	w, asked := &wire{}, 0
+	w.answer = func(r request) (*http.Response, error) {
+		if r.operation != "DescribeKey" {
+			return reply(400, `{"__type":"KMSInvalidStateException"}`)(r)
+		}
+		if asked++; asked == 1 {
+			return description(t, "PendingDeletion", map[string]any{"DeletionDate": 1.8e9})(r)
+		}
+		return description(t, "Disabled", nil)(r)
+	}
+	at, err := driverOver(t, w, testARN).Destroy(t.Context(), 0)
+	requireClass(t, kms.ErrInvalid, err)
+	require.Zero(t, at)
+}
+
 // TestDestroyAgain keeps the date of a deletion that was scheduled before, and fails on a state that has none.
 func TestDestroyAgain(t *testing.T) {
 	for state, want := range map[string]error{
@@ -171,4 +225,53 @@ func TestDestroyAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, state == "PendingDeletion", deletionDate.Equal(at))
 	}
+}
+
+// TestRotation rotates, finds what a rotation leaves behind, and meets the limit of a key's rotations.
+func TestRotation(t *testing.T) {
+	s := awskmstest.New(t)
+	k := newKey(t, s.Client(region), s.CreateKey(region), nil)
+	stored := wraps(t, k, nil)
+	before, err := k.Describe(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, k.Rotate(t.Context()))
+	after, err := k.Describe(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, before.Version)
+	require.NotEqual(t, before.Version, after.Version)
+	opens(t, k, stored, nil)
+	require.False(t, k.Stale(stored), "it can't tell")
+	require.Empty(t, wraps(t, k, nil).Version)
+	for err == nil {
+		err = k.Rotate(t.Context())
+	}
+	requireClass(t, kms.ErrUnsupported, err)
+	require.Less(t, s.Calls("RotateKeyOnDemand"), 30)
+}
+
+// TestDestroyed follows a key to its end.
+func TestDestroyed(t *testing.T) {
+	s := awskmstest.New(t)
+	k := newKey(t, s.Client(region), s.CreateKey(region), nil)
+	w := wraps(t, k, nil)
+	at, err := k.Destroy(t.Context(), 20*24*time.Hour)
+	require.NoError(t, err)
+	require.False(t, at.IsZero())
+	again, err := k.Destroy(t.Context(), 0)
+	require.NoError(t, err)
+	require.Equal(t, at, again, "a deletion keeps its date")
+	info, err := k.Describe(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, kms.PendingDeletion, info.State)
+	require.Equal(t, at, info.DestroyAt)
+	_, err = k.Unwrap(t.Context(), w, nil)
+	requireClass(t, kms.ErrPendingDeletion, err)
+	requireClass(t, kms.ErrPendingDeletion, k.Rotate(t.Context()))
+	s.FinishDeletion(k.Ref().KeyID)
+	_, err = k.Wrap(t.Context(), []byte(canary), nil)
+	requireClass(t, kms.ErrNotFound, err)
+	require.Equal(t, kms.HealthDestroyed, k.Status().Health)
+	_, err = k.Unwrap(t.Context(), w, nil)
+	requireClass(t, kms.ErrNotFound, err)
+	require.Equal(t, kms.HealthDestroyed, k.Status().Health)
 }

@@ -21,12 +21,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	region    = "eu-north-1"
-	keyID     = "1234abcd-12ab-34cd-56ef-1234567890ab"
-	testARN   = "arn:aws:kms:eu-north-1:123456789012:key/" + keyID
-	mrkID     = "mrk-1234abcd12ab34cd56ef1234567890ab"
-	mrkARN    = "arn:aws:kms:eu-north-1:123456789012:key/" + mrkID
-	requestID = "11111111-2222-3333-4444-555555555555"
+	region        = "eu-north-1"
+	keyID         = "1234abcd-12ab-34cd-56ef-1234567890ab"
+	testARN       = "arn:aws:kms:eu-north-1:123456789012:key/" + keyID
+	mrkID         = "mrk-1234abcd12ab34cd56ef1234567890ab"
+	mrkARN        = "arn:aws:kms:eu-north-1:123456789012:key/" + mrkID
+	sentRequestID = "11111111-2222-3333-4444-555555555555"
 )
 
 // request is what an SDK client sent.
@@ -67,7 +67,7 @@ func (w *wire) operations() (names []string) {
 // reply answers every request alike.
 func reply(status int, body string, header ...string) func(request) (*http.Response, error) {
 	return func(request) (*http.Response, error) {
-		h := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amzn-Requestid": {requestID}}
+		h := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amzn-Requestid": {sentRequestID}}
 		for i := 0; i < len(header); i += 2 {
 			h.Set(header[i], header[i+1])
 		}
@@ -108,7 +108,7 @@ func driverOver(t testing.TB, w *wire, name string, options ...func(*sdk.Options
 	key, ok := parseARN(name)
 	require.True(t, ok)
 	return &driver{
-		client: clientOver(w, options...), key: key, ref: kms.Ref{Provider: provider, KeyID: name},
+		client: clientOver(w, options...), key: key, ref: kms.Ref{Provider: Provider, KeyID: name},
 		tokens: []string{"a grant token"}, release: func() {},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,11 +22,23 @@ import (
 //	awskms:///1234abcd-12ab-34cd-56ef-1234567890ab?region=eu-north-1
 //
 // The path is what [New] takes, without escapes. The region is that of the ARN; else that of the query, its
-// only parameter; else that of cfg. An ARN and a query that disagree, a host, a user, a fragment, another or a second parameter are
-// [kms.ErrInvalid].
+// only parameter; else that of cfg. An ARN and a query that disagree, a host, a user, a fragment (but for an empty one, which net/url drops),
+// another or a second parameter are [kms.ErrInvalid], and so is a cfg without credentials or with an endpoint in clear.
 //
 // Without an HTTP client in cfg each key gets one, which follows no redirects, and whose connections Close closes.
-func Opener(cfg aws.Config) kms.OpenFunc {
+func Opener(cfg aws.Config) kms.OpenFunc { return OpenerWith(cfg, nil) }
+
+// OpenerWith is [Opener] for keys under o, of which it takes a copy. What is wrong with o shows when a key is opened.
+func OpenerWith(cfg aws.Config, o *Options) kms.OpenFunc {
+	var options Options
+	if o != nil {
+		options.GrantTokens = slices.Clone(o.GrantTokens)
+	}
+	if o != nil && o.Key != nil {
+		key := *o.Key
+		key.ObserveContext = slices.Clone(key.ObserveContext)
+		options.Key = &key
+	}
 	return func(ctx context.Context, u *url.URL) (*kms.Key, error) {
 		keyID, region, err := parseURI(u, cfg.Region)
 		if err != nil {
@@ -41,7 +54,7 @@ func Opener(cfg aws.Config) kms.OpenFunc {
 			}
 			release = transport.CloseIdleConnections
 		}
-		k, err := open(ctx, sdk.NewFromConfig(own), keyID, nil, release)
+		k, err := open(ctx, sdk.NewFromConfig(own), keyID, &options, release)
 		if err != nil {
 			release()
 			return nil, err
@@ -53,7 +66,7 @@ func Opener(cfg aws.Config) kms.OpenFunc {
 // parseURI returns what u names, and its region; preset is that of the configuration. It repeats nothing of u, which may hold a password.
 func parseURI(u *url.URL, preset string) (keyID, region string, err error) {
 	keyID, ok := strings.CutPrefix(u.Path, "/")
-	if !ok || keyID == "" || u.RawPath != "" || u.Opaque != "" || u.User != nil || u.Host != "" || u.Fragment != "" || u.RawFragment != "" {
+	if !ok || keyID == "" || u.RawPath != "" || u.OmitHost || u.Opaque != "" || u.User != nil || u.Host != "" || u.Fragment != "" || u.RawFragment != "" {
 		return "", "", refuse("the URI must be awskms:///KEY or awskms:///KEY?region=REGION, and no more")
 	}
 	if u.RawQuery != "" || u.ForceQuery {

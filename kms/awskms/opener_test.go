@@ -38,6 +38,7 @@ func TestOpenerURIs(t *testing.T) {
 		{"awskms://", region, "", ""},
 		{"awskms:///", region, "", ""},
 		{"awskms:alias/app", region, "", ""},
+		{"awskms:/alias/app", region, "", ""},
 		{"awskms:/" + "/alias/app", region, "", ""}, // "alias" is a host
 		{"awskms://" + keyID, region, "", ""},
 		{"awskms://user@/alias/app", region, "", ""},
@@ -126,6 +127,31 @@ func TestOpenerCopiesConfig(t *testing.T) {
 	cancel()
 	_, err = kms.Openers{"awskms": open}.Open(ctx, "awskms:///alias/app")
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// seen is an Observer that keeps what it is told.
+type seen struct{ events []kms.Event }
+
+func (s *seen) Observe(_ context.Context, e kms.Event) { s.events = append(s.events, e) }
+
+// TestOpenerWith requires that options arrive at the key, as they were.
+func TestOpenerWith(t *testing.T) {
+	w, observer := &wire{answer: reply(200, jsonOf(t, encrypted(testARN)))}, &seen{}
+	o := &Options{GrantTokens: []string{"a grant token"}, Key: &kms.Options{Observer: observer, ObserveContext: []string{"tenant"}}}
+	open := kms.Openers{"awskms": OpenerWith(aws.Config{Credentials: credentials, HTTPClient: w}, o)}
+	o.GrantTokens[0], o.Key.ObserveContext[0], o.Key.Observer = "changed", "changed", nil
+	k, err := open.Open(t.Context(), "awskms:///"+testARN)
+	require.NoError(t, err)
+	defer k.Close()
+	_, err = k.Wrap(t.Context(), []byte("key"), kms.Context{"tenant": "acme"})
+	require.NoError(t, err)
+	require.Equal(t, []any{"a grant token"}, w.requests[0].body["GrantTokens"])
+	require.Len(t, observer.events, 1)
+	require.Equal(t, kms.Context{"tenant": "acme"}, observer.events[0].Context)
+
+	open = kms.Openers{"awskms": OpenerWith(aws.Config{Credentials: credentials, HTTPClient: w}, &Options{GrantTokens: []string{""}})}
+	_, err = open.Open(t.Context(), "awskms:///"+testARN)
+	requireClass(t, kms.ErrInvalid, err)
 }
 
 // TestOpenerOwnsItsConnections requires that Close closes what Opener opened, and that no redirect is followed, which
