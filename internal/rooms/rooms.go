@@ -1,0 +1,2 @@
+// Package rooms tests which packages of this module may import which.
+package rooms
