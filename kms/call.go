@@ -174,12 +174,12 @@ func attempt[T any](ctx context.Context, leave func(), late func(panicked string
 	done := make(chan result, 1)
 	var taken atomic.Bool // by whoever is first: the attempt that ends, or the caller who goes
 	go func() {
-		defer leave()
 		r := result{err: errors.New("the driver ended its goroutine")}
 		defer func() {
 			if p := recover(); p != nil {
 				r.panic = fmt.Sprintf("%v\n\n%s", p, debug.Stack())
 			}
+			leave() // before the caller hears, so that nothing of a call goes on after it
 			if taken.CompareAndSwap(false, true) {
 				done <- r
 				return
