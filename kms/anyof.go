@@ -154,8 +154,12 @@ func (t turn) unwrap(caller, timed context.Context, turns int, ec Context) ([]by
 		clear(plaintext)
 		plaintext, err = nil, &Error{Op: "unwrap", Ref: t.key.ref, Err: fmt.Errorf("%w: it unwrapped to other bytes than were wrapped", ErrCiphertext)}
 	}
-	if caller.Err() == nil || time.Since(start) >= patience {
+	own, ends := caller.Deadline()
+	switch {
+	case share.Err() == nil || time.Since(start) >= patience || caller.Err() == nil && !(ends && own.Equal(deadline)):
 		t.note(err)
+	case caller.Err() == nil:
+		t.hurried() // it had a share of a caller's own short time
 	}
 	return plaintext, err
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/holdfast-go/holdfast/internal/verify"
 )
 
 // request is what a Key asks of its driver.
@@ -49,7 +51,7 @@ func call[T any](ctx context.Context, k *Key, r request[T]) (v T, err error) {
 		}
 		return v, nil
 	}
-	timed, cancel := context.WithTimeout(ctx, k.limits.Timeout)
+	timed, cancel := context.WithTimeout(verify.Without(ctx), k.limits.Timeout)
 	defer cancel()
 	if !r.data {
 		return repeat(ctx, timed, k, r, func() bool { return true })
@@ -108,6 +110,7 @@ func repeat[T any](ctx, timed context.Context, k *Key, r request[T], admitted fu
 		n++
 		start = time.Now()
 		late := func(p string) {
+			defer func() { recover() }() // an Observer that panics here would end the process, too
 			err := fmt.Errorf("%w: the driver panicked after its caller had left: %s", ErrUnavailable, p)
 			k.observe(context.WithoutCancel(ctx), r.op, nil, n, start, &Error{Op: r.op, Ref: k.ref, Err: err})
 		}

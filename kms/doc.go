@@ -37,7 +37,8 @@
 // bound that doubles, on top of what the provider asks for, so that callers do not come back all at once.
 //
 // After [Options].BreakAfter calls in a row without an answer the circuit breaker opens: Wrap and Unwrap fail at once for [Options].BreakFor, and then one call
-// tries. Callers that cancel, or whose own deadline ends within a second, count as nothing, and refusals as answers. At most [Options].Concurrency calls are in flight, whatever
+// tries. Callers that cancel, or whose own deadline ends within a second, count as nothing, and so do refusals that
+// a driver may make by itself, such as [ErrCiphertext]; other refusals count as answers. At most [Options].Concurrency calls are in flight, whatever
 // number of callers waits for a service that comes back.
 //
 // [Key.Check] at start-up finds wrong credentials, wrong keys and a provider that does not bind the context. [Key.Status] tells from the last answers, without I/O, how a

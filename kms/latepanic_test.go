@@ -70,3 +70,27 @@ func TestLatePanicWithoutObserver(t *testing.T) {
 		require.Zero(t, a.inside.Load())
 	})
 }
+
+// TestLatePanicOfBoth: nor does an Observer that panics then.
+func TestLatePanicOfBoth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, told := make(chan struct{}), 0
+		a := newActor(func(context.Context, int) error {
+			<-release
+			panic("broken driver")
+		})
+		k := keyWith(t, a, &kms.Options{Concurrency: 1, Observer: observerFunc(func(kms.Event) {
+			if told++; told == 2 {
+				panic("broken observer")
+			}
+		})})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		require.ErrorIs(t, operations["wrap"](ctx, k), context.Canceled)
+		close(release)
+		synctest.Wait()
+		require.Equal(t, 2, told)
+		a.say(nil)
+		require.NoError(t, operations["wrap"](t.Context(), k))
+	})
+}

@@ -102,3 +102,26 @@ func TestLiarIsAskedEachTime(t *testing.T) {
 	require.Equal(t, "secret", string(got))
 	require.Equal(t, []string{"others", "secret"}, seen)
 }
+
+// TestDoorEndsAtTheDriver: a driver that stands on an AnyOf key of its own unwraps other things with it.
+func TestDoorEndsAtTheDriver(t *testing.T) {
+	f := newFleet(t, 2)
+	own := newFleet(t, 2)
+	inner := own.anyOf(t, kms.AnyOptions{})
+	kek := own.wrapped(t, inner)
+	k := f.anyOf(t, kms.AnyOptions{})
+	w := f.wrapped(t, k)
+	for _, r := range f.regions {
+		set(r, &r.unwrap, func(ctx context.Context) error {
+			require.True(t, verify.Known(ctx, []byte("anything")))
+			_, err := inner.Unwrap(ctx, kek, nil)
+			return err
+		})
+	}
+	known := func(plaintext []byte) bool { return string(plaintext) == "secret" }
+	plaintext, err := k.Unwrap(verify.With(t.Context(), known), w, nil)
+	require.NoError(t, err)
+	require.Equal(t, "secret", string(plaintext))
+	_, err = k.Unwrap(verify.With(t.Context(), func([]byte) bool { return false }), w, nil)
+	requireOnly(t, err, kms.ErrCiphertext)
+}

@@ -50,7 +50,7 @@ func judge(ctx context.Context, op string, err error, took time.Duration) error 
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrClosed), errors.Is(err, errBusy):
+	case errors.Is(err, ErrClosed), errors.Is(err, errBusy), errors.Is(err, errBroken):
 		return errNeither
 	case op != "wrap" && slices.ContainsFunc(unasked, func(class error) bool { return errors.Is(err, class) }):
 		return errNeither
@@ -76,8 +76,8 @@ func (l *limits) breaker(f func(probe bool) error) error {
 	if err != nil {
 		return err
 	}
-	probe := l.broken()
-	said := errOut // of a panic, or a goroutine that ends
+	probe := l.broken() // a call that passed while it was closed may take itself for the probe when it opens just now: one call more
+	said := errOut      // of a panic, or a goroutine that ends
 	defer func() { done(said) }()
 	said = f(probe)
 	return nil

@@ -16,7 +16,8 @@ type member struct {
 
 	mu     sync.Mutex
 	down   time.Time // when it may be asked in its turn again; zero while it is up
-	outage bool      // it is down, and that is no refusal
+	outage bool      // it is down in a way that a Wrap would notice, too
+	missed int       // short deadlines of callers in a row
 }
 
 // probeEvery is how often a member that was down is asked in its turn.
@@ -43,10 +44,20 @@ func (m *member) ask() bool {
 	return true
 }
 
+// hurried remembers that the member missed a caller's own short deadline. One such caller tells nothing, three in a row do.
+func (m *member) hurried() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.missed++; m.missed >= 3 {
+		m.down, m.outage, m.missed = time.Now().Add(probeEvery), true, 0
+	}
+}
+
 // note remembers how an Unwrap of the member ended.
 func (m *member) note(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.missed = 0
 	switch Class(err) {
 	case ClassOK:
 		m.down, m.outage = time.Time{}, false
@@ -62,7 +73,7 @@ func (m *member) noteWrap(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrThrottled):
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrThrottled), errors.Is(err, ErrNotFound), errors.Is(err, ErrDestroyed):
 		m.down, m.outage = time.Now().Add(probeEvery), true
 	case err == nil && m.outage:
 		m.down, m.outage = time.Time{}, false

@@ -10,7 +10,7 @@ import (
 // Observer is told of every attempt of a [Key] to call its provider: for logs, metrics and traces.
 // [NewLogObserver] writes them to a log, module kms/kmsotel to OpenTelemetry. Observe is called by several goroutines at once. The caller
 // waits for it, and gets its panics. ctx is the caller's, and may be done. A driver that panics after its caller has left is told by another goroutine, perhaps after
-// the Key was closed.
+// the Key was closed, and a panic of Observe is lost then.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }

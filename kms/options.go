@@ -20,7 +20,7 @@ type Options struct {
 	// [ErrUnavailable]. 0 means 64: thousands of calls a second at a KMS's usual 10 ms. At most 4096.
 	Concurrency int
 	// BreakAfter is the number of calls of Wrap and Unwrap in a row that end with [ErrThrottled] or [ErrUnavailable], after which the circuit breaker
-	// opens: they fail at once, with [ErrUnavailable]. 0 means 5; at most 1000.
+	// opens: they fail at once, with [ErrUnavailable]. What a driver may refuse without asking, such as a changed blob, does not count. 0 means 5; at most 1000.
 	BreakAfter int
 	// BreakFor is how long it stays open. Then one call is let through, and closes or opens it again.
 	// 0 means 5 seconds; at most an hour.

@@ -47,6 +47,7 @@ func TestShutForThoseBefore(t *testing.T) {
 						require.True(t, errors.Is(err, kms.ErrThrottled) != errors.Is(err, kms.ErrUnavailable), "%v", err)
 						var e *kms.Error
 						require.ErrorAs(t, err, &e)
+						require.Less(t, len(err.Error()), 200, "errors must not quote each other")
 						require.True(t, e.Retryable)
 					})
 				}

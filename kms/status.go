@@ -39,7 +39,8 @@ func (h Health) String() string {
 
 // Status tells how the key was at the last answers of its provider. It makes no I/O, so a key that nobody
 // uses keeps its old status: [Key.Check] asks. A refusal that depends on the context, as some access policies make, shows as [HealthDenied]
-// until the next success. The Status of an [AnyOf] key goes by the members that can open, and that of a [Rolling] key by the current key.
+// until the next success. An [AnyOf] key of which no member that could open is usable is as those are; a [Rolling]
+// key is as its current key, and degraded when a previous one is not usable.
 func (k *Key) Status() Status {
 	if k.group != nil {
 		return k.group.status()

@@ -110,6 +110,61 @@ func TestShortShareCounts(t *testing.T) {
 	}
 }
 
+// TestImpatientCallers: one caller's short deadline does not put a member last for all others; three in a row do.
+func TestImpatientCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 2)
+		k := f.anyOf(t, kms.AnyOptions{})
+		w := f.wrapped(t, k)
+		hurry := func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			_, err := k.Unwrap(ctx, w, nil)
+			require.NoError(t, err) // b has the other half of the time
+		}
+		slow := func(ctx context.Context) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(30 * time.Millisecond):
+				return nil
+			}
+		}
+		for range 2 {
+			set(f.regions[0], &f.regions[0].unwrap, slow)
+			hurry()
+			hurry()
+			f.took()
+			f.requireOpens(t, k, w, []string{"unwrap a"}, nil)
+		}
+		set(f.regions[0], &f.regions[0].unwrap, hang)
+		hurry()
+		hurry()
+		hurry()
+		f.took()
+		f.requireOpens(t, k, w, []string{"unwrap b"}, nil)
+	})
+}
+
+// TestMissingMember: a member whose provider has no such key any more is found out by Wrap, and no Unwrap asks it first.
+func TestMissingMember(t *testing.T) {
+	for _, class := range []error{kms.ErrNotFound, kms.ErrDestroyed} {
+		f := newFleet(t, 2)
+		k := f.anyOf(t, kms.AnyOptions{Minimum: 1})
+		w := f.wrapped(t, k)
+		f.regions[0].fails(class)
+		_, err := k.Wrap(t.Context(), []byte("secret"), nil)
+		require.NoError(t, err)
+		f.took()
+		f.requireOpens(t, k, w, []string{"unwrap b"}, nil)
+		f.regions[0].fails(nil)
+		_, err = k.Wrap(t.Context(), []byte("secret"), nil)
+		require.NoError(t, err)
+		f.took()
+		f.requireOpens(t, k, w, []string{"unwrap a"}, nil)
+	}
+}
+
 // TestCallersEndIsNotTheMembers: a caller who goes within a second tells nothing of the member that it waited for.
 func TestCallersEndIsNotTheMembers(t *testing.T) {
 	for name, tc := range map[string]struct {

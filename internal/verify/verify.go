@@ -13,6 +13,14 @@ func With(ctx context.Context, known func(plaintext []byte) bool) context.Contex
 	return context.WithValue(ctx, door{}, known)
 }
 
+// Without returns a context under which With was not called: for what a driver does with it.
+func Without(ctx context.Context) context.Context {
+	if ctx.Value(door{}) == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, door{}, nil)
+}
+
 // Known tells whether plaintext is accepted under ctx: always, where With was not called.
 func Known(ctx context.Context, plaintext []byte) bool {
 	known, ok := ctx.Value(door{}).(func([]byte) bool)

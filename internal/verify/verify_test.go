@@ -16,4 +16,6 @@ func TestKnown(t *testing.T) {
 	defer cancel()
 	require.True(t, verify.Known(ctx, []byte("right")))
 	require.False(t, verify.Known(ctx, []byte("wrong")))
+	require.True(t, verify.Known(verify.Without(ctx), []byte("wrong")))
+	require.Equal(t, t.Context(), verify.Without(t.Context()))
 }
