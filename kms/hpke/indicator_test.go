@@ -3,6 +3,7 @@
 package hpke
 
 import (
+	"crypto/fips140"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +14,9 @@ import (
 
 // TestApproved calls the driver itself: a Key calls it in a goroutine of its own, out of the indicator's sight.
 func TestApproved(t *testing.T) {
-	needHPKE(t)
+	if fips140.Version() == "v1.0.0" {
+		t.Skip("the FIPS module v1.0.0 does not approve of HPKE's primitives")
+	}
 	ctx, ec := t.Context(), kms.Context{"tenant": "acme"}
 	for _, k := range kems() {
 		t.Run(k.String(), func(t *testing.T) {

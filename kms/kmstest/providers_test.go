@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -75,9 +76,6 @@ func (w *world) local() *kms.Key {
 
 func (w *world) hpke() *kms.Key {
 	priv, err := hpke.GenerateKey(0)
-	if errors.Is(err, kms.ErrUnsupported) {
-		w.t.Skip("this FIPS module has no HPKE")
-	}
 	require.NoError(w.t, err)
 	k, err := hpke.NewIdentity(priv, &hpke.Options{Key: w.options()})
 	require.NoError(w.t, err)
@@ -123,11 +121,14 @@ func TestProviders(t *testing.T) {
 		}, true, true},
 		{"local and awskms", func(w *world) []*kms.Key { return []*kms.Key{w.local(), w.awskms("eu-north-1")} }, false, true},
 		{"awskms and hpke", func(w *world) []*kms.Key { return []*kms.Key{w.awskms("eu-north-1"), w.hpke()} }, false, false},
-		{"all three", func(w *world) []*kms.Key {
+		{"local, awskms and hpke", func(w *world) []*kms.Key {
 			return []*kms.Key{w.local(), w.awskms("eu-north-1"), w.hpke()}
 		}, false, false},
 	} {
 		t.Run(mixture.name, func(t *testing.T) {
+			if _, err := hpke.GenerateKey(0); errors.Is(err, kms.ErrUnsupported) && strings.Contains(mixture.name, "hpke") {
+				t.Skip("this FIPS module has no HPKE")
+			}
 			logged := 0
 			kmstest.Run(t, func(t *testing.T) kmstest.Harness {
 				other := &world{t: t}
