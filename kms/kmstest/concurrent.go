@@ -130,5 +130,5 @@ func closedInFlight(t testing.TB, h Harness) {
 		failed(t, call.name, o, func(err error) { noneBut(t, err, kms.ErrClosed, kms.ErrUnavailable) })
 	}
 	require.NoError(t, await(t, h, closed, "Close with calls in flight"))
-	fail(t, h.Driver, w, func(err error) { only(t, err, kms.ErrClosed) })
+	fail(t, h, w, func(err error) { only(t, err, kms.ErrClosed) })
 }

@@ -72,10 +72,12 @@ func bothCalls(d kms.Driver, w kms.Wrapped) []call {
 }
 
 // fail requires that Wrap and Unwrap fail as check wants, return nothing, and tell nothing.
-func fail(t testing.TB, d kms.Driver, w kms.Wrapped, check func(error)) {
+func fail(t testing.TB, h Harness, w kms.Wrapped, check func(error)) {
 	t.Helper()
-	for _, call := range bothCalls(d, w) {
-		failed(t, call.name, call.do(own(t)), check)
+	for _, call := range bothCalls(h.Driver, w) {
+		ctx, ended := own(t), make(chan outcome, 1)
+		go func() { ended <- call.do(ctx) }()
+		failed(t, call.name, await(t, h, ended, call.name), check)
 	}
 }
 
@@ -98,7 +100,7 @@ func accessDenied(t testing.TB, h Harness) {
 	need(t, h.Deny != nil, "Deny", "what the driver makes of refused credentials")
 	w := openedCanary(t, h.Driver)
 	undo := undoOnce(t, h.Deny())
-	fail(t, h.Driver, w, func(err error) { only(t, err, kms.ErrAccessDenied) })
+	fail(t, h, w, func(err error) { only(t, err, kms.ErrAccessDenied) })
 	undo()
 	works(t, h.Driver, w)
 }
@@ -108,7 +110,7 @@ func throttled(t testing.TB, h Harness) {
 	w := openedCanary(t, h.Driver)
 	pause, undo := h.Throttle()
 	undo = undoOnce(t, undo)
-	fail(t, h.Driver, w, func(err error) {
+	fail(t, h, w, func(err error) {
 		only(t, err, kms.ErrThrottled)
 		said := retryable(t, err)
 		if pause > 0 {
@@ -126,7 +128,7 @@ func outage(t testing.TB, h Harness) {
 	need(t, h.Outage != nil, "Outage", "what the driver makes of a service that is out of reach")
 	w := openedCanary(t, h.Driver)
 	undo := undoOnce(t, h.Outage())
-	fail(t, h.Driver, w, func(err error) {
+	fail(t, h, w, func(err error) {
 		only(t, err, kms.ErrUnavailable)
 		retryable(t, err)
 	})

@@ -19,7 +19,7 @@ func closedDriver(t testing.TB, h Harness) {
 		t.Helper()
 		only(t, err, kms.ErrClosed)
 	}
-	fail(t, h.Driver, w, closed)
+	fail(t, h, w, closed)
 	besides(own(t), h.Driver, closed)
 	require.Equal(t, w.Ref, h.Driver.Ref(), "a closed driver still names its key")
 }
@@ -89,7 +89,7 @@ func destroyed(t testing.TB, h Harness, w kms.Wrapped) kms.Info {
 // unusable requires that the key neither wraps nor unwraps, and why.
 func unusable(t testing.TB, h Harness, w kms.Wrapped, state kms.State, class error) kms.Info {
 	t.Helper()
-	fail(t, h.Driver, w, func(err error) { only(t, err, class) })
+	fail(t, h, w, func(err error) { only(t, err, class) })
 	return inState(t, h, state)
 }
 
