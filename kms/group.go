@@ -1,6 +1,9 @@
 package kms
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // group is a Driver of this package that stands for several Keys.
 type group interface {
@@ -21,15 +24,11 @@ func (k *Key) fit(w Wrapped) int {
 	case k.group != nil:
 		return k.group.fit(w)
 	case w.Provider == anyProvider:
-		list, err := w.recipients()
+		own, err := k.recipient(w)
 		if err != nil {
 			return 1 // it is ours to refuse
 		}
-		best := 0
-		for _, w := range list {
-			best = max(best, k.fit(w))
-		}
-		return best
+		return k.fit(own)
 	case w.Ref == k.ref:
 		return 2
 	case k.owner != nil && k.owner.Owns(w.Ref):
@@ -38,19 +37,13 @@ func (k *Key) fit(w Wrapped) int {
 	return 0
 }
 
-// recipient returns the one of w's recipients that the driver fits.
+// recipient returns the one of w's recipients that the driver fits best.
 func (k *Key) recipient(w Wrapped) (Wrapped, error) {
 	list, err := w.recipients()
 	if err != nil {
 		return Wrapped{}, err
 	}
-	best := list[0]
-	for _, w := range list {
-		if k.fit(w) > k.fit(best) {
-			best = w
-		}
-	}
-	return best, nil
+	return slices.MaxFunc(list, func(a, b Wrapped) int { return k.fit(a) - k.fit(b) }), nil
 }
 
 // refs returns the keys that the driver was constructed with.

@@ -43,11 +43,7 @@ func (r *rolling) Wrap(ctx context.Context, plaintext []byte, ec Context) (Wrapp
 }
 
 func (r *rolling) Unwrap(ctx context.Context, w Wrapped, ec Context) ([]byte, error) {
-	k := r.find(w)
-	if k == nil {
-		return nil, ErrNotFound
-	}
-	return k.Unwrap(ctx, w, ec)
+	return r.best(w).Unwrap(ctx, w, ec)
 }
 
 func (r *rolling) Describe(ctx context.Context) (Info, error) { return r.keys[0].Describe(ctx) }
@@ -65,12 +61,7 @@ func (r *rolling) refs() (all []Ref) {
 
 func (r *rolling) stale(w Wrapped) bool { return r.keys[0].Stale(w) }
 
-func (r *rolling) fit(w Wrapped) (best int) {
-	for _, k := range r.keys {
-		best = max(best, k.fit(w))
-	}
-	return best
-}
+func (r *rolling) fit(w Wrapped) int { return r.best(w).fit(w) }
 
 // WrapOnly implements [WrapOnly].
 func (r *rolling) WrapOnly() bool {
@@ -93,13 +84,7 @@ func (r *rolling) status() Status {
 	return s
 }
 
-// find returns the key that fits w best, the first of several.
-func (r *rolling) find(w Wrapped) *Key {
-	best, k := 0, (*Key)(nil)
-	for _, candidate := range r.keys {
-		if n := candidate.fit(w); n > best {
-			best, k = n, candidate
-		}
-	}
-	return k
+// best returns the key that fits w best, the first of several.
+func (r *rolling) best(w Wrapped) *Key {
+	return slices.MaxFunc(r.keys, func(a, b *Key) int { return a.fit(w) - b.fit(w) })
 }
