@@ -70,12 +70,18 @@ func open(ctx context.Context, client Client, keyID string, o *Options, release 
 
 // opening makes err one of New.
 func opening(err error) *kms.Error {
-	e := kms.Error{Err: err}
-	if said, ok := err.(*kms.Error); ok {
-		e = *said
-	}
+	e := copied(err)
 	e.Op = "open awskms key"
-	return &e
+	return e
+}
+
+// copied returns err as an *kms.Error that may be changed.
+func copied(err error) *kms.Error {
+	if said, ok := err.(*kms.Error); ok {
+		e := *said
+		return &e
+	}
+	return &kms.Error{Err: err}
 }
 
 // newDriver returns a driver of the key that keyID names.
@@ -109,10 +115,7 @@ func newDriver(ctx context.Context, client Client, keyID string, tokens []string
 
 // about adds to err which key was asked for, and where.
 func about(keyID string, client Client, err error) error {
-	e := kms.Error{Err: err}
-	if said, ok := err.(*kms.Error); ok {
-		e = *said
-	}
+	e := copied(err)
 	where, hint := "", ""
 	if o, ok := optionsOf(client); ok {
 		where = fmt.Sprintf(" in region %.32q", o.Region)
@@ -121,7 +124,7 @@ func about(keyID string, client Client, err error) error {
 		hint = ": if it is an alias, it starts with \"alias/\""
 	}
 	e.Err = fmt.Errorf("key %.300q%s: %w%s", keyID, where, e.Err, hint)
-	return &e
+	return e
 }
 
 // resolve asks once which key name stands for: an alias, an alias ARN or a key id.
