@@ -1,22 +1,20 @@
 package aead
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/holdfast-go/holdfast/internal/derive"
-	"github.com/holdfast-go/holdfast/internal/xaes"
+	"github.com/holdfast-go/holdfast/internal/record"
 )
 
 // KeySize is the length of every key, in bytes.
-const KeySize = 32
+const KeySize = record.KeySize
 
 // KeyID names a key: the first 16 bytes of its [Key.Commitment]. It is safe to
 // store and to print, and tells nothing of the key.
@@ -32,19 +30,8 @@ func (id KeyID) String() string { return hex.EncodeToString(id[:]) }
 // A Key is safe for concurrent use. The zero Key panics when used: take one
 // from [NewKey] or [ParseKey].
 type Key struct {
-	_   [0]func()
-	get func() *secret // a closure: printers and dumpers that follow unexported pointers stop here
-}
-
-// secret is what a Key holds.
-type secret struct {
-	bytes     [KeySize]byte
-	destroyed atomic.Bool
-	lanes     []lane // a power of two of them
-
-	commitment func() [32]byte          // computed once, when first asked for
-	xaes       atomic.Pointer[xaes.Key] // made by the first record
-	opening    [openingSlots]place      // subkeys that opened a record
+	_ [0]func()
+	k record.Key
 }
 
 // NewKey returns a key from crypto/rand.
@@ -65,27 +52,22 @@ func ParseKey(b []byte) (*Key, error) {
 	return newKey((*[KeySize]byte)(b)), nil
 }
 
-func newKey(b *[KeySize]byte) *Key {
-	s := &secret{bytes: *b, lanes: newLanes()}
-	s.commitment = sync.OnceValue(func() [32]byte { return derive.Commitment(&s.bytes) })
-	return &Key{get: func() *secret { return s }}
-}
+func newKey(b *[KeySize]byte) *Key { return &Key{k: record.New(b)} }
 
-// secret returns what k holds and panics for the zero Key.
-func (k *Key) secret() *secret {
-	if k == nil || k.get == nil {
+// made returns what k holds and panics for the zero Key.
+func (k *Key) made() record.Key {
+	if k == nil || k.k.Zero() {
 		panic("aead: zero Key: use NewKey or ParseKey")
 	}
-	return k.get()
+	return k.k
 }
 
 // Bytes returns a copy of the key's 32 bytes, for wrapping it under another
 // key. Clear it when done.
 func (k *Key) Bytes() []byte {
-	s := k.secret()
-	defer s.use()()
-	b := s.bytes
-	return b[:]
+	b, done := k.made().Use()
+	defer done()
+	return bytes.Clone(b[:])
 }
 
 // ID returns the key's name.
@@ -98,7 +80,7 @@ func (k *Key) ID() KeyID {
 // with the same ones. FORMAT.md section 1 defines it. It stays available after
 // Destroy.
 func (k *Key) Commitment() [32]byte {
-	return k.secret().commitment() // Destroy has it computed before it clears
+	return k.made().Commitment()
 }
 
 // Derive returns a key of its own for one purpose of an application's, named by
@@ -110,19 +92,20 @@ func (k *Key) Derive(label string, info ...[]byte) *Key {
 	if label == "" {
 		panic("aead: the label of Derive is empty")
 	}
-	s := k.secret()
-	defer s.use()()
-	b := derive.Key(&s.bytes, "app/"+label, info...)
+	own, done := k.made().Use()
+	defer done()
+	b := derive.Key(own, "app/"+label, info...)
 	defer clear(b[:])
 	return newKey(&b)
 }
 
 // Equal tells in constant time whether both keys have the same bytes.
 func (k *Key) Equal(other *Key) bool {
-	a, b := k.secret(), other.secret()
-	defer a.use()()
-	defer b.use()()
-	return subtle.ConstantTimeCompare(a.bytes[:], b.bytes[:]) == 1
+	a, doneA := k.made().Use()
+	defer doneA()
+	b, doneB := other.made().Use()
+	defer doneB()
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
 // Destroy stops new uses, waits for calls in flight, clears the key's bytes and drops
@@ -130,31 +113,14 @@ func (k *Key) Equal(other *Key) bool {
 // nothing. Streams that were already opened have keys of their own and go on. Go may have
 // copied the bytes before, and a dropped schedule lives until the garbage
 // collector takes it.
-func (k *Key) Destroy() {
-	s := k.secret()
-	s.commitment()
-	s.destroyed.Store(true)
-	for i := range s.lanes {
-		for s.lanes[i].busy() {
-			time.Sleep(50 * time.Microsecond)
-		}
-	}
-	clear(s.bytes[:])
-	s.xaes.Store(nil)
-	for i := range s.lanes {
-		live.drop(&s.lanes[i].sealing)
-	}
-	for i := range s.opening {
-		live.drop(&s.opening[i].kept)
-	}
-}
+func (k *Key) Destroy() { k.made().Destroy() }
 
 // Format prints the key's short id for every verb.
 func (k Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
 // String returns the key's short id.
 func (k Key) String() string {
-	if k.get == nil {
+	if k.k.Zero() {
 		return "aead.Key(zero)"
 	}
 	c := k.Commitment()

@@ -42,9 +42,9 @@ func NewReader(r io.Reader, k *Key, additionalData []byte, o *StreamOptions) (*R
 
 // openStream checks a header.
 func openStream(k *Key, additionalData []byte, header *[floe.HeaderSize]byte, o StreamOptions) (*floe.Stream, error) {
-	s := k.secret()
-	defer s.use()()
-	return floe.Open(&s.bytes, additionalData, header, o.MaxSegmentSize)
+	b, done := k.made().Use()
+	defer done()
+	return floe.Open(b, additionalData, header, o.MaxSegmentSize)
 }
 
 // Read reads the next bytes of plaintext, opening a segment when it has none left. It returns

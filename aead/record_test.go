@@ -95,6 +95,15 @@ func TestRecordDst(t *testing.T) {
 	}
 }
 
+// warm opens a record until its subkey is kept.
+func warm(t *testing.T, k *Key, sealed, ad []byte) {
+	t.Helper()
+	for range 3 {
+		_, err := k.Open(nil, sealed, ad)
+		require.NoError(t, err)
+	}
+}
+
 func TestRecordDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

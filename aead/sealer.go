@@ -20,9 +20,9 @@ func newSealer(k *Key, additionalData []byte, o *StreamOptions) (sealer, [floe.H
 	if err != nil {
 		return sealer{}, [floe.HeaderSize]byte{}, err
 	}
-	s := k.secret()
-	defer s.use()()
-	stream, header := floe.Seal(&s.bytes, additionalData, opts.SegmentSize)
+	b, done := k.made().Use()
+	defer done()
+	stream, header := floe.Seal(b, additionalData, opts.SegmentSize)
 	return sealer{pipeline: newPipeline(stream, opts.Workers)}, header, nil
 }
 

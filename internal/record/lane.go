@@ -1,4 +1,4 @@
-package aead
+package record
 
 import (
 	"runtime"
@@ -38,6 +38,7 @@ func newLanes() []lane {
 type ticket struct {
 	n       uint32
 	scratch [KeySize]byte
+	ad      []byte
 }
 
 // tickets is state of the package and not of a key because a sync.Pool is the one thing in Go that
@@ -47,24 +48,17 @@ var (
 	tickets    = sync.Pool{New: func() any { return &ticket{n: nextTicket.Add(1)} }}
 )
 
-// enter counts a use in flight, and units sealed under the lane's subkey. It panics
-// when the key is destroyed.
-func (s *secret) enter(t *ticket, units uint64) (l *lane, count uint64) {
+// enter counts a use in flight, and units sealed under the lane's subkey. The key may be gone, which ends the use.
+func (s *secret) enter(t *ticket, units uint64) (l *lane, count uint64, ok bool) {
 	l = &s.lanes[int(t.n)&(len(s.lanes)-1)]
 	count = l.count.Add(units*unit + 1)
 	if s.destroyed.Load() {
 		l.leave()
-		panic("aead: use of a destroyed Key")
+		return l, 0, false
 	}
-	return l, count
+	return l, count, true
 }
 
 func (l *lane) leave() { l.count.Add(^uint64(0)) }
 
 func (l *lane) busy() bool { return uint32(l.count.Load()) != 0 }
-
-// use enters for a call that is neither Seal nor Open and returns what ends it.
-func (s *secret) use() (done func()) {
-	l, _ := s.enter(&ticket{}, 0)
-	return l.leave
-}

@@ -1,4 +1,4 @@
-package aead
+package record
 
 import (
 	"crypto/cipher"

@@ -1,0 +1,35 @@
+package record
+
+import (
+	"crypto/fips140"
+	"crypto/rand"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// needClock skips a test that draws randomness in a synctest bubble, where time stands still, when the FIPS module
+// takes entropy from the clock: those after v1.0.0 do.
+func needClock(t testing.TB) {
+	t.Helper()
+	if fips140.Enabled() && fips140.Version() != "v1.0.0" {
+		t.Skip("the FIPS module takes its entropy from the clock, which stands still in a bubble")
+	}
+}
+
+func newKey() Key {
+	var b [KeySize]byte
+	rand.Read(b[:])
+	return New(&b)
+}
+
+// twin returns another Key of the same bytes, as another process has.
+func twin(k Key) Key {
+	b, done := k.Use()
+	defer done()
+	return New(b)
+}
