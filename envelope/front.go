@@ -1,0 +1,102 @@
+package envelope
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast/aead"
+)
+
+// front finds keys faster than the cache behind it, which decides what stays and hears of a hit here only now and then. What it
+// finds may be cleared before it is used.
+type front struct {
+	seed  maphash.Seed
+	seals []atomic.Pointer[keyset]  // by scope
+	opens []atomic.Pointer[liveKey] // by the key's id, which is as good as random
+}
+
+const (
+	maxSlots = 1 << 16
+	hearsay  = 16 // one of so many hits
+)
+
+func newFront(entries int) *front {
+	n := 64
+	for n < 2*entries && n < maxSlots {
+		n *= 2
+	}
+	return &front{maphash.MakeSeed(), make([]atomic.Pointer[keyset], n), make([]atomic.Pointer[liveKey], n)}
+}
+
+// sealing returns where the keyset of a scope may be found.
+func (f *front) sealing(key *setKey) *atomic.Pointer[keyset] {
+	h := maphash.String(f.seed, key.tenant)
+	if key.person {
+		h = h*31 + maphash.String(f.seed, key.subject)
+	}
+	return &f.seals[h&uint64(len(f.seals)-1)]
+}
+
+// opening returns where the key with an id may be found.
+func (f *front) opening(id aead.KeyID) *atomic.Pointer[liveKey] {
+	return &f.opens[binary.BigEndian.Uint64(id[:])&uint64(len(f.opens)-1)]
+}
+
+// hot returns the key that seals where it may be used without a look at anything else, or nil.
+func (r *ring) hot(key setKey) *liveKey {
+	slot := r.front.sealing(&key)
+	ks := slot.Load()
+	if ks == nil || !ks.is(&key) {
+		var ok bool
+		if ks, ok = r.sets.GetIfPresent(key); !ok {
+			return nil
+		}
+		slot.Store(ks)
+		if ks.phase.Load() == gone { // kill may have looked before
+			slot.CompareAndSwap(ks, nil)
+		}
+	}
+	if !ks.fresh() {
+		return nil
+	}
+	return ks.current.Load()
+}
+
+// hotByID is hot for the key with an id.
+func (r *ring) hotByID(key setKey, id aead.KeyID) *liveKey {
+	slot := r.front.opening(id)
+	if k := slot.Load(); k != nil && k.id == id && k.set.is(&key) && k.set.fresh() {
+		return k
+	}
+	ks, ok := r.sets.GetIfPresent(key)
+	if !ok || !ks.fresh() {
+		return nil
+	}
+	if keys := ks.opening.Load(); keys != nil {
+		for _, k := range *keys {
+			if k.id == id {
+				slot.Store(k)
+				return k
+			}
+		}
+	}
+	return nil
+}
+
+// heard tells the cache of some of the hits, picked by the last byte of a record, which is as good as random.
+func (r *ring) heard(key setKey, record []byte) {
+	if record[len(record)-1]%hearsay == 0 {
+		r.sets.GetIfPresent(key)
+	}
+}
+
+// is tells whether the keyset is of a scope.
+func (ks *keyset) is(key *setKey) bool {
+	return ks.tenant == key.tenant && ks.subject == key.subject && (ks.parent != nil) == key.person
+}
+
+// fresh tells whether the keys may be used without a look at the clock.
+func (ks *keyset) fresh() bool {
+	return ks.phase.Load() == fresh && (ks.parent == nil || ks.parent.phase.Load() == fresh)
+}

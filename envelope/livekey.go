@@ -1,0 +1,81 @@
+package envelope
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-go/holdfast/aead"
+	"github.com/holdfast-go/holdfast/internal/derive"
+	"github.com/holdfast-go/holdfast/internal/record"
+	"github.com/holdfast-go/holdfast/kms"
+)
+
+// liveKey is an unwrapped key. Who uses it finds out whether it has been cleared meanwhile.
+type liveKey struct {
+	id      aead.KeyID
+	set     *keyset // that it is in
+	kind    string
+	version uint64
+	ref     kms.Ref     // of the KMS key that wrapped it; zero for a subject's
+	header  []byte      // that a record begins with
+	key     record.Key  // of records, or that wraps; zero for a lookup key
+	used    atomic.Bool // since it was checked last
+
+	mu  sync.RWMutex              // held while raw is used
+	raw func() *[derive.Size]byte // a closure: printers and dumpers stop here; nil when it is cleared
+}
+
+// newLiveKey takes over raw.
+func newLiveKey(k *storedKey, ref kms.Ref, raw *[derive.Size]byte) *liveKey {
+	live := &liveKey{id: aead.KeyID(k.ID), kind: k.Kind, version: k.Version, ref: ref, raw: func() *[derive.Size]byte { return raw }}
+	live.header = append([]byte{recordByte}, live.id[:]...)
+	label := map[string]string{kindData: "record", kindWrap: "wrap"}[k.Kind]
+	if label != "" {
+		b := derive.Key(raw, label)
+		live.key = record.New(&b)
+		clear(b[:])
+	}
+	return live
+}
+
+// derived returns what is derived from the key for one use. The caller clears it.
+func (k *liveKey) derived(label string) (b [derive.Size]byte, ok bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.raw == nil {
+		return b, false
+	}
+	return derive.Key(k.raw(), label), true
+}
+
+// reference returns what stands for a subject's identifier.
+func (k *liveKey) reference(subject string) (ref string, ok bool) {
+	key, ok := k.derived("subject ref")
+	defer clear(key[:])
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write([]byte(subject))
+	return hex.EncodeToString(mac.Sum(nil)), ok
+}
+
+// touch notes that the key is in use.
+func (k *liveKey) touch() {
+	if !k.used.Load() {
+		k.used.Store(true)
+	}
+}
+
+// destroy waits for uses in flight and clears the key.
+func (k *liveKey) destroy() {
+	if !k.key.Zero() {
+		k.key.Destroy()
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.raw != nil {
+		clear(k.raw()[:])
+		k.raw = nil
+	}
+}

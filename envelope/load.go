@@ -1,0 +1,176 @@
+package envelope
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-go/holdfast/aead"
+	"github.com/holdfast-go/holdfast/internal/derive"
+	"github.com/holdfast-go/holdfast/kms"
+)
+
+// read returns what the store has of the scope.
+func (ks *keyset) read(ctx context.Context) (*stored, error) {
+	prefix, err := ks.where(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if prefix == "" {
+		return &stored{head: head{State: active}, readAt: time.Now()}, nil // no subject of this tenant has a key
+	}
+	return ks.ring.read(ctx, prefix)
+}
+
+// where returns the prefix of the scope's rows: "" for a subject of a tenant that never had one.
+func (ks *keyset) where(ctx context.Context) (string, error) {
+	ks.mu.Lock()
+	prefix := ks.prefix
+	ks.mu.Unlock()
+	if prefix != "" {
+		return prefix, nil
+	}
+	lookup, err := ks.parent.lookup(ctx)
+	if lookup == nil || err != nil {
+		return "", err
+	}
+	ref, ok := lookup.reference(ks.subject)
+	if !ok {
+		return "", errGone
+	}
+	prefix = subjectPrefix(ks.tenant, ref)
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	ks.prefix = prefix
+	return prefix, nil
+}
+
+// ref returns the reference of a subject, "" for a tenant.
+func (ks *keyset) ref() string {
+	if ks.parent == nil {
+		return ""
+	}
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	return refOf(ks.prefix)
+}
+
+// refOf returns the reference that a subject's prefix ends with.
+func refOf(prefix string) string {
+	prefix = strings.TrimSuffix(prefix, "/")
+	return prefix[strings.LastIndexByte(prefix, '/')+1:]
+}
+
+// lookup returns the tenant's lookup key, or nil when it has none.
+func (ks *keyset) lookup(ctx context.Context) (*liveKey, error) {
+	return ks.newest(ctx, kindLookup)
+}
+
+// newest returns the living key of a kind with the highest version, or nil when there is none. It must not be a data key.
+func (ks *keyset) newest(ctx context.Context, kind string) (*liveKey, error) {
+	ks.mu.Lock()
+	rows := ks.rows
+	ks.mu.Unlock()
+	for name, err := range rows.broken {
+		if kindOf(name, ks.prefix) == kind {
+			return nil, err
+		}
+	}
+	if k := rows.newest(kind); k != nil {
+		return ks.unlock(ctx, k)
+	}
+	return nil, nil
+}
+
+func kindOf(name, prefix string) string {
+	kind, _, _ := strings.Cut(strings.TrimPrefix(name, prefix), "/")
+	return kind
+}
+
+// recheck has the KMS unwrap the keys in use again: it may refuse them now. A tenant with subjects in memory has its wrap key unwrapped in any case, for they are served for as long as
+// the KMS allows it. Keys that were not used since the last time are dropped.
+func (ks *keyset) recheck(ctx context.Context, rows *stored) error {
+	ks.mu.Lock()
+	keys := ks.keys
+	ks.mu.Unlock()
+	var keep, damage []*liveKey
+	children := ks.ring.children(ks)
+	for _, live := range keys {
+		k := rows.find(live.id)
+		if k == nil || k.Destroyed != nil || !live.used.Load() && (live.kind != kindWrap || !children) {
+			continue
+		}
+		again, err := ks.unwrap(ctx, k)
+		switch {
+		case damaged(err):
+			damage = append(damage, live)
+			continue
+		case err != nil:
+			return err
+		}
+		again.destroy()
+		keep = append(keep, live)
+		children = children && live.kind != kindWrap
+	}
+	if k := rows.newest(kindWrap); children && k != nil {
+		if err := ks.install(ctx, k); err != nil && !damaged(err) {
+			return err
+		}
+	}
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	for _, live := range keep {
+		live.used.Store(false)
+	}
+	ks.drop(func(live *liveKey) bool {
+		return slices.Contains(damage, live) || slices.Contains(keys, live) && !slices.Contains(keep, live) && !live.used.Load()
+	})
+	return nil
+}
+
+// children tells whether a subject of the tenant is cached.
+func (r *ring) children(tenant *keyset) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return tenant.subjects > 0
+}
+
+// unwrap returns the key of a row.
+func (ks *keyset) unwrap(ctx context.Context, k *storedKey) (*liveKey, error) {
+	var raw []byte
+	var ref kms.Ref
+	var err error
+	if ks.parent != nil {
+		raw, err = ks.unwrapSubject(ctx, k)
+	} else {
+		var w kms.Wrapped
+		if w, err = k.wrapped(); err == nil {
+			ref = w.Ref
+			raw, err = ks.ring.unwrapTenant(ctx, ks.tenant, k, w)
+		}
+	}
+	if err == nil && !matches(raw, k.Commitment) {
+		err = fmt.Errorf("%w: the key in row %.400q is not the one that its commitment names", ErrOpen, k.name)
+	}
+	e := Event{Op: "unwrap", Tenant: ks.tenant, KeyID: aead.KeyID(k.ID), SubjectRef: ks.ref()}
+	if audit := ks.ring.audit(ctx, e, err); err == nil {
+		err = audit
+	}
+	if err != nil {
+		clear(raw)
+		return nil, err
+	}
+	return newLiveKey(k, ref, (*[derive.Size]byte)(raw)), nil
+}
+
+// matches tells whether raw is the key of a commitment.
+func matches(raw []byte, commitment hexBytes) bool {
+	if len(raw) != derive.Size {
+		return false
+	}
+	got := derive.Commitment((*[derive.Size]byte)(raw))
+	return subtle.ConstantTimeCompare(got[:], commitment[:]) == 1
+}
