@@ -14,8 +14,8 @@ type Health struct {
 	Status kms.Status
 	// State is "active", "disabled" or "erased" as the tenant was read last, and "" where this process has nothing of it.
 	State string
-	// ReadsUntil and WritesUntil are until when the tenant's keys in memory would open and seal if the KMS went away now and the store stayed. Zero where none is in
-	// memory or they are refused. What is not in memory needs the KMS at once.
+	// ReadsUntil and WritesUntil are until when the tenant's keys in memory open and seal if the KMS is away from now on and the store is not, and where the store failed last, until when
+	// they do if it stays away. Zero where none is in memory or they are refused. What is not in memory needs both at once.
 	ReadsUntil, WritesUntil time.Time
 	// Err is why the Root gave no key, or else how the tenant's last load failed. nil when neither did.
 	Err error
@@ -73,8 +73,11 @@ func (ks *keyset) health() Health {
 	case erasing:
 		h.State = string(erased)
 	case active:
-		if len(ks.keys) > 0 && (ks.failed == nil || kmsOutage(ks.failed)) {
-			end := ks.kmsAt.Add(ks.ring.CacheTTL)
+		switch end := ks.kmsAt.Add(ks.ring.CacheTTL); {
+		case len(ks.keys) == 0:
+		case ks.failed != nil && !kmsOutage(ks.failed): // of the store: a refusal leaves no keys
+			h.ReadsUntil, h.WritesUntil = ks.expiry(), ks.expiry()
+		default:
 			h.ReadsUntil, h.WritesUntil = end.Add(ks.ring.StaleIfError), end.Add(ks.ring.WriteStaleIfError)
 		}
 	}

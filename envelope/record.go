@@ -268,7 +268,12 @@ func (ks *keyset) openKey(ctx context.Context, id aead.KeyID) (*liveKey, error) 
 		case owner != rows.prefix && rows.prefix != "":
 			return nil, ErrWrongScope
 		}
-		// Another process may have just made it.
+		// Another process may have just made it, or the lookup key without which this one knows no subject.
+		if rows.prefix == "" {
+			if err := ks.parent.newer(ctx, time.Now()); err != nil {
+				return nil, err
+			}
+		}
 		if err := ks.newer(ctx, time.Now()); err != nil {
 			return nil, err
 		}

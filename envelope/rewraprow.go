@@ -57,9 +57,6 @@ func (w *rewrapping) try(ctx context.Context, tenant, prefix string, row Row) (o
 		if row, err = w.get(ctx, row.Key); err != nil {
 			return failed, id, err
 		}
-		if row.Revision == 0 {
-			return failed, id, fmt.Errorf("%w: row %.400q is gone", ErrUnknownKey, row.Key)
-		}
 	}
 	return failed, id, errConflict("rewrap")
 }
