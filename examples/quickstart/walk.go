@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/kms"
@@ -22,6 +23,8 @@ var customersCSV string
 // walk is one round through the library, in a folder of its own.
 type walk struct {
 	page
+	dir    string
+	calls  calls // to the KMS
 	key    *local.File
 	sealer *envelope.Sealer
 	rows   []string    // customers.csv without its first line
@@ -45,7 +48,8 @@ func walkThrough(ctx context.Context, out io.Writer, size int) (err error) {
 }
 
 func walkIn(ctx context.Context, out io.Writer, dir string, size int) error {
-	key, err := local.Create(filepath.Join(dir, "key.json"), nil)
+	w := &walk{page: page{out: out}, dir: dir}
+	key, err := local.Create(filepath.Join(dir, "key.json"), &local.Options{Key: &kms.Options{Observer: &w.calls}})
 	if err != nil {
 		return err
 	}
@@ -55,19 +59,22 @@ func walkIn(ctx context.Context, out io.Writer, dir string, size int) error {
 		return err
 	}
 	// Git may have checked the file out with CRLF.
-	rows := strings.Split(strings.TrimSpace(strings.ReplaceAll(customersCSV, "\r", "")), "\n")[1:]
-	w := &walk{
-		page:   page{out: out},
-		key:    key,
-		sealer: sealer,
-		rows:   rows,
-		export: makeExport(rows, size),
-		path:   filepath.Join(dir, "export.sealed"),
-		about:  kms.Context{"file": "export.csv", "tenant": "acme"},
-	}
+	w.key, w.sealer = key, sealer
+	w.rows = strings.Split(strings.TrimSpace(strings.ReplaceAll(customersCSV, "\r", "")), "\n")[1:]
+	w.export = makeExport(w.rows, size)
+	w.path = filepath.Join(dir, "export.sealed")
+	w.about = kms.Context{"file": "export.csv", "tenant": "acme"}
 	fmt.Fprintf(out, "Holdfast quickstart: %s, %s/%s, %d cores\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
 	fmt.Fprintf(out, "The key is %s,\na file in a temporary folder which is removed at the end.\n", key)
-	for _, section := range []func(context.Context) error{w.sealRows, w.sealFile, w.refuse, w.rotate, w.readMiddle, w.measure} {
+	if err := inTurn(ctx, w.sealRows, w.sealFile, w.refuse, w.rotate, w.readMiddle, w.measure, w.keepKeys); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, "\nDone. What was opened was compared with what had been sealed, each time.")
+	return err
+}
+
+func inTurn(ctx context.Context, sections ...func(context.Context) error) error {
+	for _, section := range sections {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -75,9 +82,14 @@ func walkIn(ctx context.Context, out io.Writer, dir string, size int) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintln(out, "\nDone. What was opened was compared with what had been sealed, each time.")
-	return err
+	return nil
 }
+
+// calls counts the calls to the KMS.
+type calls struct{ atomic.Int64 }
+
+// Observe is called by the kms.Key, with every attempt.
+func (c *calls) Observe(context.Context, kms.Event) { c.Add(1) }
 
 // makeExport returns size bytes of numbered customers.
 func makeExport(rows []string, size int) []byte {
