@@ -74,8 +74,12 @@ func (ks *keyset) home(ctx context.Context) (string, error) {
 	}
 }
 
-// make makes the first key of a kind and has it found.
+// make makes the first key of a kind and has it found, once for all who want it.
 func (ks *keyset) make(ctx context.Context, kind string) error {
+	return ks.once(ctx, "make "+kind, func(ctx context.Context) error { return ks.makeOnce(ctx, kind) })
+}
+
+func (ks *keyset) makeOnce(ctx context.Context, kind string) error {
 	e := Event{Op: "create", Tenant: ks.tenant, SubjectRef: ks.ref(), Outcome: Started}
 	if err := ks.ring.audit(ctx, e, nil); err != nil {
 		return err

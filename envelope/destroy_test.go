@@ -38,7 +38,8 @@ func TestDestroy(t *testing.T) {
 	require.Equal(t, rows, eraseDump(t, store, ""))
 
 	fake.Always(kmstest.Fault{Err: kms.ErrAccessDenied}) // it needs no KMS
-	receipt, err := acme.Destroy(t.Context(), erasure, "acme")
+	var receipt *envelope.Receipt
+	requireCleared(t, func() { receipt, err = acme.Destroy(t.Context(), erasure, "acme") }, acme, warm, acme.Subject("bob"))
 	require.NoError(t, err)
 	require.Empty(t, receipt.SubjectRef)
 	require.Equal(t, "acme", receipt.Tenant)
@@ -211,7 +212,7 @@ func TestDestroyDuringUse(t *testing.T) {
 
 // Another process with warm keys of subjects ceases to use them.
 func TestDestroyReachesOtherProcesses(t *testing.T) {
-	eraseClock(t)
+	envelope.NeedClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		fake, store := kmstest.NewFake("key"), memstore.New()
 		acme := eraseRing(t, fake, store, nil).Tenant("acme")

@@ -84,7 +84,7 @@ func TestEraseDuringUse(t *testing.T) {
 
 // A process with warm keys ceases to use them within its CacheTTL, and before the receipt says so.
 func TestEraseReachesOtherProcesses(t *testing.T) {
-	eraseClock(t)
+	envelope.NeedClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		fake, store := kmstest.NewFake("key"), memstore.New()
 		here := eraseRing(t, fake, store, &envelope.KeyringOptions{CacheTTL: time.Minute})

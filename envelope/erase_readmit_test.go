@@ -97,7 +97,7 @@ func TestReadmitCutOff(t *testing.T) {
 
 // Other processes see a readmission, and an erasure after it.
 func TestReadmitReachesOtherProcesses(t *testing.T) {
-	eraseClock(t)
+	envelope.NeedClock(t)
 	synctest.Test(t, func(t *testing.T) {
 		fake, store := kmstest.NewFake("key"), memstore.New()
 		ada := eraseRing(t, fake, store, nil).Tenant("acme").Subject("ada")

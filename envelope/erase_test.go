@@ -31,7 +31,9 @@ func TestErase(t *testing.T) {
 	bobs, acmes := eraseSeal(t, bob), eraseSeal(t, acme)
 
 	start := time.Now().Add(-time.Millisecond)
-	receipt, err := ada.Erase(t.Context(), erasure)
+	var receipt *envelope.Receipt
+	var err error
+	requireCleared(t, func() { receipt, err = ada.Erase(t.Context(), erasure) }, ada)
 	require.NoError(t, err)
 	require.Equal(t, ids, receipt.Keys)
 	require.Equal(t, "test", receipt.Deployment)

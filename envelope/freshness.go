@@ -55,7 +55,7 @@ func (ks *keyset) verdict(ctx context.Context, sealing, loaded bool) (err error,
 	switch {
 	case ks.phase.Load() == gone:
 		return errGone, true
-	case kmsOutage(ks.failed) && ks.rows != nil && ks.rows.head.State == active && // no other failure is bridged, and old rows are not
+	case ks.outage && ks.rows != nil && ks.rows.head.State == active && // no other failure is bridged, and old rows are not
 		now.Before(ks.rows.readAt.Add(ks.ring.CacheTTL)) && now.Before(ks.kmsAt.Add(ks.ring.CacheTTL+window)):
 		if again {
 			ks.retryAt = now.Add(pause)
@@ -109,9 +109,13 @@ func (ks *keyset) reload(ctx context.Context) error {
 		at := time.Now()
 		rows, err := ks.read(ctx)
 		if err == nil && rows.head.State == active && ks.parent == nil {
-			return ks.settle(at, rows, ks.recheck(ctx, rows))
+			err = ks.recheck(ctx, rows)
 		}
-		return ks.settle(at, rows, err)
+		err = ks.settle(at, rows, err)
+		if err != nil && rows != nil && !kmsOutage(err) {
+			ks.dropSubjects()
+		}
+		return err
 	})
 }
 
@@ -159,6 +163,9 @@ func (ks *keyset) settle(at time.Time, rows *stored, err error) error {
 		ks.keep(rows)
 	}
 	ks.failed = err
+	if rows != nil {
+		ks.outage = kmsOutage(err)
+	}
 	switch {
 	case err == nil:
 		ks.kmsAt, ks.retryAt = at, time.Time{}
@@ -174,10 +181,9 @@ func (ks *keyset) settle(at time.Time, rows *stored, err error) error {
 		} else {
 			ks.phase.Store(expired)
 		}
-	default: // refused
-		ks.retryAt = now.Add(pause - rand.N(pause/4))
+	default:
 		ks.phase.Store(expired)
-		ks.drop(func(*liveKey) bool { return true })
+		ks.refused(err)
 	}
 	return err
 }

@@ -8,8 +8,8 @@ import (
 
 const maxHolds = 64
 
-// Hold forbids the erasure of the scope, such as while a legal dispute lasts, until Release with the same ref: 1 to 255 bytes that name the case and no person. A hold on a subject also forbids the
-// destruction of its tenant. To hold again under the same ref changes nothing; a scope takes at most 64 holds. It does not need a key, and makes the tenant's lookup key where there is none.
+// Hold forbids the erasure of the scope, such as while a legal dispute lasts, until Release with the same ref: 1 to 255 bytes that name the case and no person. A hold on a tenant also forbids the
+// erasure of its subjects, and one on a subject the destruction of its tenant. To hold again under the same ref changes nothing; a scope takes at most 64 holds. It does not need a key, and makes the tenant's lookup key where there is none.
 func (s scope) Hold(ctx context.Context, ref string) error {
 	return s.holds(ctx, "hold", ref, func(h *head) (int, error) {
 		switch {

@@ -60,6 +60,10 @@ func newKeyring(deployment string, store Store, root Root, o *KeyringOptions) (*
 	if err != nil {
 		return nil, invalid("cache: %v", err)
 	}
+	r.seen, err = otter.New(&otter.Options[setKey, uint64]{MaximumSize: remembered * own.CacheEntries, Executor: inline})
+	if err != nil {
+		return nil, invalid("cache: %v", err)
+	}
 	r.owners, err = otter.New(&otter.Options[aead.KeyID, owner]{MaximumSize: own.CacheEntries, Executor: inline})
 	if err != nil {
 		return nil, invalid("cache: %v", err)
@@ -81,6 +85,7 @@ func (r *Keyring) String() string { return "envelope.Keyring" }
 
 const (
 	pause       = 2 * time.Second // until a failure, or that a key is unknown, is asked for again
+	remembered  = 4               // times CacheEntries scopes are known by the highest version seen
 	loadTimeout = time.Minute     // of one load, beside what the KMS key and the store set themselves
 )
 
@@ -98,6 +103,7 @@ type ring struct {
 	root       Root
 
 	sets   *otter.Cache[setKey, *keyset]
+	seen   *otter.Cache[setKey, uint64] // the highest versions of scopes that were evicted
 	owners *otter.Cache[aead.KeyID, owner]
 	front  *front
 
@@ -219,10 +225,19 @@ func (r *ring) add(key setKey) *keyset {
 	}
 	ks.refs++
 	if key.person {
-		ks.subjects++
-		ks = &keyset{ring: r, tenant: key.tenant, subject: key.subject, parent: ks, refs: 1}
+		subject := &keyset{ring: r, tenant: key.tenant, subject: key.subject, parent: ks, refs: 1}
+		if ks.subjects == nil {
+			ks.subjects = map[*keyset]bool{}
+		}
+		ks.subjects[subject] = true
+		ks = subject
 	}
 	r.mu.Unlock()
+	if seen, ok := r.seen.GetIfPresent(key); ok {
+		ks.mu.Lock()
+		ks.seen = max(ks.seen, seen)
+		ks.mu.Unlock()
+	}
 	stored, ok := r.sets.SetIfAbsent(key, ks)
 	if !ok {
 		r.release(ks)
@@ -239,7 +254,7 @@ func (r *ring) release(ks *keyset) {
 		delete(r.tenants, ks.tenant)
 	}
 	if last && ks.parent != nil {
-		ks.parent.subjects--
+		delete(ks.parent.subjects, ks)
 	}
 	r.mu.Unlock()
 	if !last {

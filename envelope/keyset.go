@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -11,8 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
-
-	"github.com/holdfast-go/holdfast/aead"
 )
 
 // keyset is what a process has of the keys of a tenant or subject.
@@ -23,7 +22,7 @@ type keyset struct {
 	parent  *keyset // the tenant's, of a subject
 	// The cache, calls, and subjects of a tenant have references; guarded by ring.mu.
 	refs     int
-	subjects int
+	subjects map[*keyset]bool
 
 	phase   atomic.Uint32
 	current atomic.Pointer[liveKey]    // the one that seals, where it is known
@@ -31,15 +30,16 @@ type keyset struct {
 
 	loads singleflight.Group
 
-	mu      sync.Mutex // guards what follows
-	prefix  string     // of its rows; "" for a subject whose tenant has no lookup key yet
-	rows    *stored    // nil before the first load
-	keys    []*liveKey // of all kinds
-	bad     map[aead.KeyID]failure
-	seen    uint64    // the highest version that was current
-	kmsAt   time.Time // when the KMS was asked last for all keys in use
-	failed  error     // how the last load failed, nil when it did not
-	retryAt time.Time // before it nothing is asked again
+	mu      sync.Mutex         // guards what follows
+	prefix  string             // of its rows; "" for a subject whose tenant has no lookup key yet
+	rows    *stored            // nil before the first load
+	keys    []*liveKey         // of all kinds
+	bad     map[string]failure // by the name of the row, or the id of the key
+	seen    uint64             // the highest version that was current
+	kmsAt   time.Time          // when the KMS was asked last for all keys in use
+	outage  bool               // the KMS could not be reached when it was asked last
+	failed  error              // how the last load failed, nil when it did not
+	retryAt time.Time          // before it nothing is asked again
 	dueAt   time.Time
 	timer   *time.Timer
 }
@@ -54,57 +54,77 @@ type failure struct {
 
 var errGone = errors.New("evicted meanwhile")
 
+// key is what the keyset is cached under.
+func (ks *keyset) key() setKey {
+	return setKey{tenant: ks.tenant, subject: ks.subject, person: ks.parent != nil}
+}
+
 // unlock returns the live key of a row, unwrapping it where it is not in memory.
 func (ks *keyset) unlock(ctx context.Context, k *storedKey) (*liveKey, error) {
-	id := aead.KeyID(k.ID)
-	live, err := ks.find(id)
+	live, err := ks.find(k)
 	if live != nil || err != nil {
 		return live, err
 	}
-	if err := ks.once(ctx, id.String(), func(ctx context.Context) error { return ks.install(ctx, k) }); err != nil {
+	if err := ks.once(ctx, k.name, func(ctx context.Context) error { return ks.install(ctx, k) }); err != nil {
 		return nil, err
 	}
-	if live, err = ks.find(id); live == nil && err == nil {
+	if live, err = ks.find(k); live == nil && err == nil {
 		err = errGone
 	}
 	return live, err
 }
 
-// find returns the live key with this id, or why there was none a moment ago.
-func (ks *keyset) find(id aead.KeyID) (*liveKey, error) {
+// find returns the live key of a row, or why there was none a moment ago.
+func (ks *keyset) find(k *storedKey) (*liveKey, error) {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
 	for _, live := range ks.keys {
-		if live.id == id {
-			live.used.Store(true)
+		if live.of(k) {
+			live.touch()
 			return live, nil
 		}
 	}
-	if f, ok := ks.bad[id]; ok && time.Now().Before(f.until) {
-		return nil, f.err
+	return nil, ks.failure(k.name)
+}
+
+// failure returns how something failed a moment ago. The caller holds mu.
+func (ks *keyset) failure(name string) error {
+	if f, ok := ks.bad[name]; ok && time.Now().Before(f.until) {
+		return f.err
 	}
-	return nil, nil
+	return nil
+}
+
+// remember has failure return err for a pause. The caller holds mu.
+func (ks *keyset) remember(name string, err error) {
+	if ks.bad == nil {
+		ks.bad = map[string]failure{}
+	}
+	if len(ks.bad) < maxBad {
+		ks.bad[name] = failure{err, time.Now().Add(pause - rand.N(pause/4))}
+	}
 }
 
 // install unwraps a key and keeps it.
 func (ks *keyset) install(ctx context.Context, k *storedKey) error {
 	live, err := ks.unwrap(ctx, k)
-	ks.mu.Lock()
-	defer ks.mu.Unlock()
 	if err != nil {
-		ks.blame(k, err)
+		if ks.blame(k, err) {
+			ks.dropSubjects()
+		}
 		return err
 	}
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
 	if ks.phase.Load() == gone {
 		live.destroy()
 		return errGone
 	}
-	if slices.ContainsFunc(ks.keys, func(have *liveKey) bool { return have.id == live.id }) {
+	if slices.ContainsFunc(ks.keys, func(have *liveKey) bool { return have.of(k) }) {
 		live.destroy()
 		return nil
 	}
-	live.set = ks
-	live.used.Store(true)
+	live.set, live.usedAt = ks, time.Now()
 	ks.keys = append(ks.keys, live)
 	ks.publish()
 	if n := len(*ks.opening.Load()); n > maxLive {
@@ -117,24 +137,42 @@ func (ks *keyset) install(ctx context.Context, k *storedKey) error {
 	return nil
 }
 
-// blame takes in that a key could not be unwrapped. When the KMS refuses the key that wrapped others here too, these are not used any more.
-func (ks *keyset) blame(k *storedKey, err error) {
-	if ks.bad == nil {
-		ks.bad = map[aead.KeyID]failure{}
-	}
-	now := time.Now()
-	if !errors.Is(err, context.Canceled) && !errors.Is(err, ErrClosed) && len(ks.bad) < maxBad {
-		ks.bad[aead.KeyID(k.ID)] = failure{err, now.Add(pause - rand.N(pause/4))}
+// blame takes in that a key could not be unwrapped. When the KMS refuses the key that wrapped others here too, these are not used any more, and it tells so.
+func (ks *keyset) blame(k *storedKey, err error) (refused bool) {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, ErrClosed) && !errors.Is(err, errGone) {
+		ks.remember(k.name, err)
 	}
 	if !revoked(err) || ks.parent != nil {
-		return
+		return false
 	}
 	w, _ := k.wrapped()
-	if slices.ContainsFunc(ks.keys, func(live *liveKey) bool { return live.ref == w.Ref }) {
-		ks.failed, ks.retryAt = err, now.Add(pause-rand.N(pause/4))
-		ks.phase.CompareAndSwap(fresh, expired)
-		ks.phase.CompareAndSwap(due, expired)
-		ks.drop(func(*liveKey) bool { return true })
+	if !slices.ContainsFunc(ks.keys, func(live *liveKey) bool { return live.ref == w.Ref }) {
+		return false
+	}
+	ks.phase.CompareAndSwap(fresh, expired)
+	ks.phase.CompareAndSwap(due, expired)
+	ks.refused(err)
+	return true
+}
+
+// refused has no key be used until the next load, nor bridged by an older one. The caller holds mu.
+func (ks *keyset) refused(err error) {
+	ks.failed, ks.outage, ks.kmsAt = err, false, time.Time{}
+	ks.retryAt = time.Now().Add(pause - rand.N(pause/4))
+	ks.drop(func(*liveKey) bool { return true })
+}
+
+// dropSubjects has the keys of the tenant's subjects be unwrapped again before they are used.
+func (ks *keyset) dropSubjects() {
+	ks.ring.mu.Lock()
+	subjects := slices.Collect(maps.Keys(ks.subjects))
+	ks.ring.mu.Unlock()
+	for _, s := range subjects {
+		s.mu.Lock()
+		s.drop(func(*liveKey) bool { return true })
+		s.mu.Unlock()
 	}
 }
 
@@ -184,8 +222,8 @@ func (ks *keyset) sealer(ctx context.Context) (*liveKey, *storedKey, error) {
 // keep drops the keys whose rows no longer hold them, and has a newer version seal.
 func (ks *keyset) keep(rows *stored) {
 	ks.drop(func(live *liveKey) bool {
-		k := rows.find(live.id)
-		return k == nil || k.Destroyed != nil
+		k := rows.at(live.name)
+		return k == nil || k.Destroyed != nil || !live.of(k)
 	})
 	if live := ks.current.Load(); live != nil && live.version != rows.latest(kindData) {
 		ks.current.Store(nil)
@@ -229,7 +267,10 @@ func (ks *keyset) kill() []*liveKey {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
 	ks.phase.Store(gone)
-	ks.ring.front.sealing(&setKey{tenant: ks.tenant, subject: ks.subject, person: ks.parent != nil}).CompareAndSwap(ks, nil)
+	if ks.seen > 0 {
+		ks.ring.seen.Set(ks.key(), ks.seen)
+	}
+	ks.ring.front.sealing(new(ks.key())).CompareAndSwap(ks, nil)
 	if ks.timer != nil {
 		ks.timer.Stop()
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-go/holdfast/aead"
 	"github.com/holdfast-go/holdfast/internal/derive"
@@ -16,6 +17,7 @@ import (
 // liveKey is an unwrapped key. Who uses it finds out whether it has been cleared meanwhile.
 type liveKey struct {
 	id      aead.KeyID
+	name    string  // of its row
 	set     *keyset // that it is in
 	kind    string
 	version uint64
@@ -23,6 +25,7 @@ type liveKey struct {
 	header  []byte      // that a record begins with
 	key     record.Key  // of records, or that wraps; zero for a lookup key
 	used    atomic.Bool // since it was checked last
+	usedAt  time.Time   // when it was checked last and had been used; guarded by the keyset
 
 	mu  sync.RWMutex              // held while raw is used
 	raw func() *[derive.Size]byte // a closure: printers and dumpers stop here; nil when it is cleared
@@ -30,7 +33,7 @@ type liveKey struct {
 
 // newLiveKey takes over raw.
 func newLiveKey(k *storedKey, ref kms.Ref, raw *[derive.Size]byte) *liveKey {
-	live := &liveKey{id: aead.KeyID(k.ID), kind: k.Kind, version: k.Version, ref: ref, raw: func() *[derive.Size]byte { return raw }}
+	live := &liveKey{id: aead.KeyID(k.ID), name: k.name, kind: k.Kind, version: k.Version, ref: ref, raw: func() *[derive.Size]byte { return raw }}
 	live.header = append([]byte{recordByte}, live.id[:]...)
 	label := map[string]string{kindData: "record", kindWrap: "wrap"}[k.Kind]
 	if label != "" {
@@ -40,6 +43,9 @@ func newLiveKey(k *storedKey, ref kms.Ref, raw *[derive.Size]byte) *liveKey {
 	}
 	return live
 }
+
+// of tells whether it is the key of a row.
+func (k *liveKey) of(row *storedKey) bool { return k.name == row.name && k.id == aead.KeyID(row.ID) }
 
 // derived returns what is derived from the key for one use. The caller clears it.
 func (k *liveKey) derived(label string) (b [derive.Size]byte, ok bool) {

@@ -90,52 +90,59 @@ func kindOf(name, prefix string) string {
 	return kind
 }
 
-// recheck has the KMS unwrap the keys in use again: it may refuse them now. A tenant with subjects in memory has its wrap key unwrapped in any case, for they are served for as long as
-// the KMS allows it. Keys that were not used since the last time are dropped.
+// recheck has the KMS unwrap the keys in memory again: it may refuse them now. Those that nobody has used for as long as an outage is bridged are dropped instead. A tenant with subjects in memory has its wrap key
+// unwrapped in any case, since they are served for as long as the KMS allows that.
 func (ks *keyset) recheck(ctx context.Context, rows *stored) error {
 	ks.mu.Lock()
-	keys := ks.keys
-	ks.mu.Unlock()
-	var keep, damage []*liveKey
-	children := ks.ring.children(ks)
+	keys, now := ks.keys, time.Now()
 	for _, live := range keys {
-		k := rows.find(live.id)
-		if k == nil || k.Destroyed != nil || !live.used.Load() && (live.kind != kindWrap || !children) {
+		if live.used.Swap(false) {
+			live.usedAt = now
+		}
+	}
+	ks.mu.Unlock()
+	ks.ring.mu.Lock()
+	probe := len(ks.subjects) > 0
+	ks.ring.mu.Unlock()
+	var dropped []*liveKey
+	for _, live := range keys {
+		k := rows.at(live.name)
+		switch {
+		case k == nil || k.Destroyed != nil || !live.of(k):
+			continue // settle drops it
+		case live.kind == kindWrap && probe:
+		case now.Sub(live.usedAt) > ks.ring.CacheTTL+ks.ring.StaleIfError:
+			dropped = append(dropped, live)
 			continue
 		}
 		again, err := ks.unwrap(ctx, k)
 		switch {
 		case damaged(err):
-			damage = append(damage, live)
+			dropped = append(dropped, live)
 			continue
 		case err != nil:
 			return err
 		}
 		again.destroy()
-		keep = append(keep, live)
-		children = children && live.kind != kindWrap
+		probe = probe && live.kind != kindWrap
 	}
-	if k := rows.newest(kindWrap); children && k != nil {
-		if err := ks.install(ctx, k); err != nil && !damaged(err) {
-			return err
+	if probe {
+		k := rows.newest(kindWrap)
+		if k != nil {
+			if err := ks.install(ctx, k); err != nil && !damaged(err) {
+				return err
+			} else if err != nil {
+				k = nil
+			}
+		}
+		if k == nil {
+			ks.dropSubjects()
 		}
 	}
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
-	for _, live := range keep {
-		live.used.Store(false)
-	}
-	ks.drop(func(live *liveKey) bool {
-		return slices.Contains(damage, live) || slices.Contains(keys, live) && !slices.Contains(keep, live) && !live.used.Load()
-	})
+	ks.drop(func(live *liveKey) bool { return slices.Contains(dropped, live) })
 	return nil
-}
-
-// children tells whether a subject of the tenant is cached.
-func (r *ring) children(tenant *keyset) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return tenant.subjects > 0
 }
 
 // unwrap returns the key of a row.

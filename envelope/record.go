@@ -247,13 +247,16 @@ func (ks *keyset) sealKey(ctx context.Context) (*liveKey, error) {
 func (ks *keyset) openKey(ctx context.Context, id aead.KeyID) (*liveKey, error) {
 	for again := false; ; again = true {
 		ks.mu.Lock()
-		rows := ks.rows
+		rows, failed := ks.rows, ks.failure(id.String())
 		ks.mu.Unlock()
 		if k := rows.find(id); k != nil && k.Kind == kindData {
 			if k.Destroyed != nil {
 				return nil, &Error{Tenant: ks.tenant, Since: *k.Destroyed, Ref: k.Ref, Err: ErrErased}
 			}
 			return ks.unlock(ctx, k)
+		}
+		if failed != nil {
+			return nil, failed
 		}
 		owner, err := ks.ring.owner(ctx, id)
 		switch {
@@ -264,7 +267,11 @@ func (ks *keyset) openKey(ctx context.Context, id aead.KeyID) (*liveKey, error) 
 		case owner != rows.prefix && again:
 			return nil, ErrWrongScope
 		case again:
-			return nil, fmt.Errorf("%w: its row is missing or damaged", ErrUnknownKey)
+			err := fmt.Errorf("%w: its row is missing or damaged", ErrUnknownKey)
+			ks.mu.Lock()
+			ks.remember(id.String(), err)
+			ks.mu.Unlock()
+			return nil, err
 		case owner != rows.prefix && rows.prefix != "":
 			return nil, ErrWrongScope
 		}

@@ -235,6 +235,16 @@ func (s *stored) newest(kind string) *storedKey {
 	return nil
 }
 
+// at returns the key whose row has this name, or nil.
+func (s *stored) at(name string) *storedKey {
+	for i := range s.keys {
+		if s.keys[i].name == name {
+			return &s.keys[i]
+		}
+	}
+	return nil
+}
+
 // find returns the key with this id, or nil.
 func (s *stored) find(id aead.KeyID) *storedKey {
 	for i := range s.keys {

@@ -48,7 +48,7 @@ func main() {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "case\tfigure\ttarget\t\tdetail")
 	failed := 0
-	for _, measure := range [][]func() result{records(), streams(), memory()} {
+	for _, measure := range [][]func() result{records(), keyring(), streams(), memory()} {
 		for _, m := range measure {
 			r := m()
 			ceiling, known := ceilings[r.name]
