@@ -24,17 +24,19 @@ const beyondNode = "hpke"
 func TestReaderNodeVectors(t *testing.T) {
 	files := vectorFiles(t)
 	require.NotEmpty(t, files)
-	beyond := 0
+	known, beyond := 0, 0
 	for _, file := range files {
 		for _, v := range loadVectors(t, file) {
 			if v["kind"] == beyondNode {
 				beyond++
+			} else {
+				known++
 			}
 		}
 	}
 	out, err := runNode(t, append([]string{"open.mjs", "vectors", "--skip", beyondNode}, files...)...)
 	require.NoError(t, err, out)
-	require.Contains(t, out, fmt.Sprintf(" %d of kind %s skipped", beyond, beyondNode))
+	require.Contains(t, out, fmt.Sprintf("%d passed, 0 failed, %d of kind %s skipped", known, beyond, beyondNode))
 	t.Log(out)
 }
 
@@ -82,6 +84,44 @@ func TestReaderNodeRecipients(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestReaderNodeManaged opens records and streams of a keyring on the command line, by the rows of its store.
+func TestReaderNodeManaged(t *testing.T) {
+	names := []string{"stored record of a tenant", "stored stream of a tenant", "stored record of a subject", "stored stream of a subject"}
+	for _, v := range loadVectors(t, "../envelope/testdata/keyring.json") {
+		if !slices.Contains(names, v["name"].(string)) {
+			continue
+		}
+		names = slices.DeleteFunc(names, func(name string) bool { return name == v["name"] })
+		t.Run(v["name"].(string), func(t *testing.T) {
+			dir := t.TempDir()
+			in, out, rows := filepath.Join(dir, "in"), filepath.Join(dir, "out"), filepath.Join(dir, "rows.json")
+			sealed, err := hex.DecodeString(v["in"].(string))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(in, sealed, 0o600))
+			text, err := json.Marshal(v["rows"])
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(rows, text, 0o600))
+			args := []string{
+				"open.mjs", "managed", "--local-key", v["localKey"].(string), "--rows", rows, "--deployment", "prod-eu", "--tenant", "acme",
+				"--part", "users", "--part", "email",
+			}
+			if subject, ok := v["subject"].(string); ok {
+				args = append(args, "--subject", subject)
+			}
+			said, err := runNode(t, append(args, in, out)...)
+			require.Error(t, err)
+			require.Contains(t, said, "authentication failed")
+			require.NoFileExists(t, out)
+			said, err = runNode(t, append(args, "--part", "7", in, out)...)
+			require.NoError(t, err, said)
+			got, err := os.ReadFile(out)
+			require.NoError(t, err)
+			require.Equal(t, v["out"], hex.EncodeToString(got))
+		})
+	}
+	require.Empty(t, names)
 }
 
 // TestReaderNodeNotices proves that a run of the second reader can fail.

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { createCipheriv, createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ReadError, Source, canonical, collect, commitment, openRecord, openStream, xaesKey } from './open.mjs';
+import { ReadError, Source, bind, canonical, collect, commitment, openRecord, openStream, openStreamAt, xaesKey } from './open.mjs';
 
 const hex = (text) => Buffer.from(text, 'hex');
 const repeated = (byte) => Buffer.alloc(32, byte);
@@ -14,6 +14,10 @@ const refused = (kind) => (err) => err instanceof ReadError && err.kind === kind
 // Commitment, FORMAT.md section 1.
 assert.equal(commitment(repeated(1)).toString('hex'), 'a2410c233b5e9a79c7a257a6e82dd3ff83426edf0f3a7178c07f39277322727b');
 assert.equal(commitment(repeated(3)).toString('hex'), '3ee99960482dff8d27d724de0fd12280578d3683aac1f6172e9ae5a49b66e991');
+
+// Bind, section 1.
+assert.equal(bind(Buffer.from('users'), Buffer.from('7')).toString('hex'), '0000000575736572730000000137');
+assert.equal(bind().length, 0);
 
 // XAES-256-GCM, section 2.
 const nonce = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWX');
@@ -69,6 +73,10 @@ for (const [name, sealed, plaintext] of cases) {
     return collect(openStream(new Source(chunks), key, Buffer.from('This is AAD'), options));
   };
   for (const chunk of [sealed.length, 1, 7, 74]) assert.deepEqual(await read(sealed, chunk), plaintext, name);
+  const readAt = (offset, length) => openStreamAt(sealed, repeated(0), Buffer.from('This is AAD'), offset, length, options);
+  for (const [offset, length] of [[0, plaintext.length], [1, 7], [7, 9], [plaintext.length - 1, 5], [plaintext.length, 1]]) {
+    assert.deepEqual(readAt(offset, length), plaintext.subarray(offset, offset + length), name);
+  }
   for (let n = 0; n < sealed.length; n += n < 500 ? 1 : 97) await assert.rejects(read(sealed.subarray(0, n)), refused('truncated'));
   await assert.rejects(read(Buffer.concat([sealed, Buffer.alloc(1)])), refused('format'));
   await assert.rejects(read(sealed, sealed.length, repeated(1)), refused('open'));

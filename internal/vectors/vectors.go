@@ -23,18 +23,21 @@ type Vector struct {
 	Kind     string            `json:"kind"`
 	Expect   string            `json:"expect"` // "ok" or the class of the failure
 	Note     string            `json:"note,omitempty"`
-	*Keyed                     // nil for the kinds message, local and hpke
+	*Keyed                     // nil for the kinds bind, message, managed record, managed stream, local and hpke
 	DataKey  string            `json:"dataKey,omitempty"`
 	LocalKey string            `json:"localKey,omitempty"`
 	KeyID    string            `json:"keyID,omitempty"`
 	KEM      string            `json:"kem,omitempty"`
 	Seed     string            `json:"privateKey,omitempty"`
 	Context  map[string]string `json:"context,omitempty"`
+	Parts    []string          `json:"parts,omitempty"` // of the binding
+	*Stored                    // nil for other kinds than managed record and managed stream
+	Range    []int64           `json:"range,omitempty"` // offset and length in the plaintext
 	In       string            `json:"in"`
 	Out      *string           `json:"out,omitempty"` // absent where nothing opens
 }
 
-// Keyed has the inputs of the kinds commitment, derive, record and stream, which take a bare key.
+// Keyed has the inputs of the kinds commitment, derive, subject ref, record and stream, which take a bare key.
 // It stands apart because these kinds have an empty key or aad written, and the others have none.
 // Several goroutines may read it.
 type Keyed struct {
@@ -42,6 +45,15 @@ type Keyed struct {
 	Label string   `json:"label,omitempty"`
 	Info  []string `json:"info,omitempty"`
 	AAD   string   `json:"aad"`
+}
+
+// Stored has the rows that a store holds, by name, and the scope that is asked to open. Names and values are text.
+// Several goroutines may read it.
+type Stored struct {
+	Deployment string            `json:"deployment"`
+	Tenant     string            `json:"tenant"`
+	Subject    string            `json:"subject,omitempty"`
+	Rows       map[string]string `json:"rows"`
 }
 
 // Load returns the vectors of the file at path. It fails t for another format, a field

@@ -15,6 +15,7 @@ func TestWrite(t *testing.T) {
 		"../floe/testdata/vectors.json",
 		"../../envelope/testdata/vectors.json",
 		"../../envelope/testdata/lists.json",
+		"../../envelope/testdata/keyring.json",
 		"../../kms/local/testdata/blobs.json",
 		"../../kms/hpke/testdata/hpke.json",
 	} {

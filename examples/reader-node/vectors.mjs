@@ -1,0 +1,72 @@
+// Test vectors, FORMAT.md section 9.
+
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { ReadError, Source, collect, commitment, derive, openRecord, openStream } from './bare.mjs';
+import {
+  bind, onlyKey, openManagedRecord, openManagedStream, openManagedStreamAt, storedKeys, subjectRef,
+} from './keyring.mjs';
+import { openLocal, openMessage } from './messages.mjs';
+
+export function hex(text = '', bytes = text.length / 2) {
+  if (text.length !== 2 * bytes || !/^[0-9a-f]*$/i.test(text)) throw new TypeError('not hex, or of the wrong length');
+  return Buffer.from(text, 'hex');
+}
+
+const keysOf = (v) => (v.dataKey ? { dataKey: hex(v.dataKey, 32) } : { localKey: hex(v.localKey, 32), keyId: v.keyID });
+
+const findKey = (v) => (v.dataKey ? onlyKey(hex(v.dataKey, 32)) : storedKeys({ ...v, ...keysOf(v) }));
+const binding = (v) => bind(...(v.parts ?? []).map((part) => hex(part)));
+
+function runManagedStream(v) {
+  if (v.range) return openManagedStreamAt(hex(v.in), binding(v), findKey(v), ...v.range);
+  return collect(openManagedStream(new Source([hex(v.in)]), binding(v), findKey(v)));
+}
+
+const runners = {
+  bind: (v) => binding(v),
+  'subject ref': (v) => subjectRef(hex(v.key, 32), hex(v.in)),
+  'managed record': (v) => openManagedRecord(hex(v.in), binding(v), findKey(v)),
+  'managed stream': runManagedStream,
+  commitment: (v) => commitment(hex(v.key, 32)),
+  derive: (v) => derive(hex(v.key, 32), v.label, ...(v.info ?? []).map((part) => hex(part))),
+  record: (v) => openRecord(hex(v.key, 32), hex(v.aad), hex(v.in)),
+  stream: (v) => collect(openStream(new Source([hex(v.in)]), hex(v.key, 32), hex(v.aad))),
+  message: (v) => collect(openMessage(new Source([hex(v.in)]), keysOf(v), v.context ?? {})),
+  local: (v) => openLocal(hex(v.localKey, 32), v.context ?? {}, hex(v.in)),
+};
+
+// Returns what is wrong with the outcome, or undefined.
+async function checkVector(v) {
+  try {
+    const out = await runners[v.kind](v);
+    if (v.expect !== 'ok') return `expected ${v.expect}, but it opened`;
+    return out.toString('hex') === v.out?.toLowerCase() ? undefined : 'opened to other bytes';
+  } catch (err) {
+    if (err instanceof ReadError && err.kind === v.expect) return undefined;
+    return `expected ${v.expect}, got ${err.message}`;
+  }
+}
+
+export async function runVectors(args) {
+  const { values, positionals: files } = parseArgs({ args, options: { skip: { type: 'string' } }, allowPositionals: true });
+  if (Object.hasOwn(runners, values.skip ?? '')) throw new TypeError('--skip is for a kind that this reader does not know');
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  for (const file of files) {
+    const { format, vectors } = JSON.parse(await readFile(file, 'utf8'));
+    if (format !== 'holdfast vectors v1') throw new TypeError(`${file}: not a file of vectors`);
+    for (const v of vectors) {
+      if (values.skip && v.kind === values.skip) {
+        count.skipped++;
+        continue;
+      }
+      const problem = await checkVector(v);
+      if (problem) console.log(`FAIL ${file}: ${v.name}: ${problem}`);
+      count[problem ? 'failed' : 'passed']++;
+    }
+  }
+  const skipped = values.skip ? `, ${count.skipped} of kind ${values.skip} skipped` : '';
+  console.log(`${count.passed} passed, ${count.failed} failed${skipped}`);
+  if (count.failed > 0 || count.passed === 0) process.exitCode = 1;
+}
+
