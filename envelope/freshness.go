@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -35,7 +36,7 @@ func (ks *keyset) serve(ctx context.Context, sealing bool) error {
 	if err, known := ks.verdict(ctx, sealing, false); known {
 		return err
 	}
-	if err := ks.reload(ctx); ctx.Err() != nil {
+	if err := ks.reload(ctx); ctx.Err() != nil || errors.Is(err, errGone) {
 		return err
 	}
 	err, _ := ks.verdict(ctx, sealing, true)
@@ -151,7 +152,7 @@ func (ks *keyset) expire() {
 func (ks *keyset) settle(at time.Time, rows *stored, err error) error {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
-	if ks.phase.Load() == gone {
+	if ks.phase.Load() == gone || errors.Is(err, errGone) { // of a key that the load needed: it is no answer
 		return errGone
 	}
 	now := time.Now()
