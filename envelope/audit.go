@@ -78,7 +78,7 @@ func (r *ring) audit(ctx context.Context, e Event, err error) error {
 	who, _ := ctx.Value(actorKey{}).(actor)
 	e.Time, e.Actor, e.Purpose = time.Now(), who.name, who.purpose
 	if err := r.Audit.Record(ctx, e); err != nil {
-		return fmt.Errorf("%w: the Auditor did not take the event: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: the Auditor did not take the event: %w", ErrUnavailable, foreign(err))
 	}
 	return nil
 }

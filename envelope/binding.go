@@ -2,6 +2,8 @@ package envelope
 
 import (
 	"encoding/binary"
+	"fmt"
+	"io"
 )
 
 // Binding says what a record belongs to, such as a table, a column and a row, and must be the same when the record is opened. It is
@@ -23,6 +25,9 @@ func Bind(parts ...string) Binding {
 	}
 	return Binding{string(b)}
 }
+
+// Format prints what String returns for every verb.
+func (b Binding) Format(f fmt.State, _ rune) { io.WriteString(f, b.String()) }
 
 // String returns nothing of the parts, which may be personal data.
 func (b Binding) String() string {

@@ -69,7 +69,7 @@ func (c *compaction) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := c.newVersion(ctx, kindWrap, true); err != nil {
+	if _, err := c.newVersion(ctx, kindWrap, true, 0); err != nil {
 		return err
 	}
 	// Most are moved before the old keys are closed, so that others seldom meet a key that is closed already. Those that were made meanwhile are moved after it.

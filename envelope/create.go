@@ -4,15 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/holdfast-go/holdfast/aead"
 	"github.com/holdfast-go/holdfast/internal/derive"
 )
 
-// newVersion makes a key of a kind: the first, or with rotate one more. It returns its row as it was written. When another process made the first at the same
-// time it returns nil.
-func (ks *keyset) newVersion(ctx context.Context, kind string, rotate bool) (*storedKey, error) {
+// newVersion makes a key of a kind: the first, or with rotate one more, where from is given only after that version. It returns its row as it was written. When another process made
+// it at the same time it returns nil.
+func (ks *keyset) newVersion(ctx context.Context, kind string, rotate bool, from uint64) (*storedKey, error) {
 	raw := make([]byte, derive.Size)
 	defer clear(raw)
 	rand.Read(raw) // never fails
@@ -29,8 +30,11 @@ func (ks *keyset) newVersion(ctx context.Context, kind string, rotate bool) (*st
 		if err := ks.refusal(rows); err != nil {
 			return nil, err
 		}
-		if !rotate && rows.living(kind) {
+		switch latest := rows.latest(kind); {
+		case !rotate && rows.living(kind), from != 0 && latest != from:
 			return nil, nil
+		case latest >= maxVersion:
+			return nil, fmt.Errorf("%w: there is a version %d", ErrFormat, latest)
 		}
 		k := &storedKey{
 			keyRow: keyRow{
@@ -40,6 +44,12 @@ func (ks *keyset) newVersion(ctx context.Context, kind string, rotate bool) (*st
 		}
 		k.name = versionName(prefix, kind, k.Version)
 		changes, err := ks.wrapNew(ctx, k, raw)
+		if errors.Is(err, ErrConflict) {
+			if err := ks.parent.newer(ctx, time.Now()); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -84,15 +94,13 @@ func (ks *keyset) makeOnce(ctx context.Context, kind string) error {
 	if err := ks.ring.audit(ctx, e, nil); err != nil {
 		return err
 	}
-	k, err := ks.newVersion(ctx, kind, false)
+	k, err := ks.newVersion(ctx, kind, false, 0)
 	if k != nil {
 		e.KeyID = aead.KeyID(k.ID)
 	}
 	e.Outcome, e.SubjectRef = "", ks.ref()
-	if k != nil || err != nil {
-		if audit := ks.ring.audit(ctx, e, err); err == nil {
-			err = audit
-		}
+	if audit := ks.ring.audit(ctx, e, err); err == nil {
+		err = audit
 	}
 	if err != nil {
 		return err
@@ -144,16 +152,19 @@ func (ks *keyset) wrapNew(ctx context.Context, k *storedKey, raw []byte) ([]Chan
 		if err := ks.parent.make(ctx, kindWrap); err != nil {
 			return nil, err
 		}
-		if wrap, err = ks.parent.newest(ctx, kindWrap); wrap == nil {
-			return nil, errors.Join(err, ErrConflict)
+		if wrap, err = ks.parent.newest(ctx, kindWrap); wrap == nil && err == nil {
+			err = ErrConflict
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	ks.parent.mu.Lock()
 	rows := ks.parent.rows
 	ks.parent.mu.Unlock()
-	under := rows.find(wrap.id)
-	if under == nil || rows.row.Revision == 0 {
-		return nil, ErrConflict
+	under := rows.at(wrap.name)
+	if under == nil || !wrap.of(under) || under.Closed || under.Destroyed != nil || rows.row.Revision == 0 {
+		return nil, ErrConflict // it was replaced while the KMS was asked
 	}
 	if k.Wrapped, err = ks.ring.wrapSubject(wrap, ks.tenant, k, raw); err != nil {
 		return nil, err

@@ -12,11 +12,11 @@ import (
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
 
-// eraseBetween is a Store that does something before the next Apply, or before the next List of a sweep: what another process does meanwhile.
+// eraseBetween is a Store that does something before the next Apply, or before or after the next List of a sweep: what another process does meanwhile.
 type eraseBetween struct {
 	envelope.Store
-	mu          sync.Mutex
-	apply, list func()
+	mu                  sync.Mutex
+	apply, list, listed func()
 }
 
 func (s *eraseBetween) take(f *func()) {
@@ -35,10 +35,13 @@ func (s *eraseBetween) Apply(ctx context.Context, changes ...envelope.Change) er
 }
 
 func (s *eraseBetween) List(ctx context.Context, prefix, after string, limit int) ([]envelope.Row, error) {
-	if limit < envelope.MaxChanges {
-		s.take(&s.list)
+	if limit >= envelope.MaxChanges {
+		return s.Store.List(ctx, prefix, after, limit)
 	}
-	return s.Store.List(ctx, prefix, after, limit)
+	s.take(&s.list)
+	rows, err := s.Store.List(ctx, prefix, after, limit)
+	s.take(&s.listed)
+	return rows, err
 }
 
 // A hold that comes before the fence counts, whenever it comes.
@@ -145,7 +148,7 @@ func TestCompactCreatedMeanwhile(t *testing.T) {
 
 // Two runs of Compact that meet: neither destroys what the other has wrapped under.
 func TestCompactMeetsCompact(t *testing.T) {
-	for _, when := range []string{"make", "move", "close", "destroy"} {
+	for _, when := range []string{"make", "list", "list again", "move", "close", "destroy"} {
 		t.Run(when, func(t *testing.T) {
 			fake, inner := kmstest.NewFake("key"), memstore.New()
 			store := &eraseBetween{Store: inner}
@@ -162,14 +165,59 @@ func TestCompactMeetsCompact(t *testing.T) {
 				after := next
 				next = func() { store.apply = after }
 			}
-			store.apply = next
+			switch when {
+			case "list":
+				store.listed = run
+			case "list again":
+				store.listed = func() { store.listed = run }
+			default:
+				store.apply = next
+			}
 			_, err := r.Compact(t.Context(), "acme")
 			require.NoError(t, err)
 			require.Nil(t, store.apply)
+			require.Nil(t, store.listed)
 			require.Equal(t, 1, requireUnderLiving(t, inner, "acme"))
 			_, living := compactWraps(t, inner, "acme")
 			require.Len(t, living, 1)
 			requireOpens(t, eraseRing(t, fake, inner, nil).Tenant("acme").Subject("ada"), ada)
 		})
 	}
+}
+
+// Nobody is readmitted to a tenant that is destroyed meanwhile.
+func TestReadmitDestroyedMeanwhile(t *testing.T) {
+	fake, inner := kmstest.NewFake("key"), memstore.New()
+	store := &eraseBetween{Store: inner}
+	ada := eraseRing(t, fake, store, nil).Tenant("acme").Subject("ada")
+	eraseSeal(t, ada)
+	_, err := ada.Erase(t.Context(), erasure)
+	require.NoError(t, err)
+	store.apply = func() {
+		_, err := eraseRing(t, fake, inner, nil).Tenant("acme").Destroy(t.Context(), erasure, "acme")
+		require.NoError(t, err)
+	}
+	require.ErrorIs(t, ada.Readmit(t.Context(), "back"), envelope.ErrErased)
+	require.Nil(t, store.apply)
+	require.Equal(t, 1, requireBuried(t, inner, "subject/"))
+}
+
+// Nothing is moved under a wrap key that is closed.
+func TestCompactTargetClosed(t *testing.T) {
+	fake, inner := kmstest.NewFake("key"), memstore.New()
+	store := &eraseBetween{Store: inner}
+	r := eraseRing(t, fake, store, nil)
+	ada := eraseSeal(t, r.Tenant("acme").Subject("ada"))
+	before := eraseRows(t, inner, "subject/")
+	store.apply = func() { // the new wrap key
+		store.apply = func() { // ada's key
+			row, err := inner.Get(t.Context(), "tenant/acme/wrap/0000000002")
+			require.NoError(t, err)
+			erasePut(t, inner, row.Key, []byte(replaceOnce(string(row.Value), `"format":1`, `"format":1,"closed":true`)))
+		}
+	}
+	_, err := r.Compact(t.Context(), "acme")
+	require.NoError(t, err) // under the first wrap key, which is the newest now
+	require.Equal(t, before, eraseRows(t, inner, "subject/"))
+	requireOpens(t, eraseRing(t, fake, inner, nil).Tenant("acme").Subject("ada"), ada)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func (ks *keyset) serve(ctx context.Context, sealing bool) error {
 	if err, known := ks.verdict(ctx, sealing, false); known {
 		return err
 	}
-	if err := ks.reload(ctx); ctx.Err() != nil || errors.Is(err, errGone) {
+	if err := ks.reload(ctx); ctx.Err() != nil || errors.Is(err, errGone) || errors.Is(err, ErrClosed) {
 		return err
 	}
 	err, _ := ks.verdict(ctx, sealing, true)
@@ -107,13 +108,13 @@ func (ks *keyset) once(ctx context.Context, name string, load func(ctx context.C
 // reload reads the rows again and has the KMS unwrap the keys in use again.
 func (ks *keyset) reload(ctx context.Context) error {
 	return ks.once(ctx, "rows", func(ctx context.Context) error {
-		at := time.Now()
+		at, wraps := time.Now(), ks.wraps()
 		rows, err := ks.read(ctx)
 		if err == nil && rows.head.State == active && ks.parent == nil {
 			err = ks.recheck(ctx, rows)
 		}
 		err = ks.settle(at, rows, err)
-		if err != nil && rows != nil && !kmsOutage(err) {
+		if have := ks.wraps(); slices.ContainsFunc(wraps, func(k *liveKey) bool { return !slices.Contains(have, k) }) {
 			ks.dropSubjects()
 		}
 		return err
@@ -143,7 +144,7 @@ func (ks *keyset) newer(ctx context.Context, than time.Time) error {
 func (ks *keyset) expire() {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
-	ks.failed, ks.retryAt = nil, time.Time{}
+	ks.failed, ks.outage, ks.retryAt, ks.notBefore = nil, false, time.Time{}, time.Now()
 	ks.phase.CompareAndSwap(fresh, expired)
 	ks.phase.CompareAndSwap(due, expired)
 }
@@ -153,6 +154,9 @@ func (ks *keyset) settle(at time.Time, rows *stored, err error) error {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
 	if ks.phase.Load() == gone || errors.Is(err, errGone) { // of a key that the load needed: it is no answer
+		return errGone
+	}
+	if rows != nil && rows.readAt.Before(ks.notBefore) {
 		return errGone
 	}
 	now := time.Now()

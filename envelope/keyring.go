@@ -2,6 +2,8 @@ package envelope
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -215,23 +217,22 @@ func (r *ring) pin(ks *keyset) bool {
 	return true
 }
 
-// add puts a keyset into the cache, which has a reference to it, and it one to its tenant's.
+// add puts a keyset into the cache, which has a reference to it, and it one to its tenant's. A keyset that calls still hold after it was evicted comes back.
 func (r *ring) add(key setKey) *keyset {
 	r.mu.Lock()
 	ks := r.tenants[key.tenant]
 	if ks == nil {
-		ks = &keyset{ring: r, tenant: key.tenant, prefix: tenantPrefix(key.tenant)}
+		ks = &keyset{ring: r, tenant: key.tenant, prefix: tenantPrefix(key.tenant), subjects: map[string]*keyset{}}
 		r.tenants[key.tenant] = ks
 	}
-	ks.refs++
-	if key.person {
-		subject := &keyset{ring: r, tenant: key.tenant, subject: key.subject, parent: ks, refs: 1}
-		if ks.subjects == nil {
-			ks.subjects = map[*keyset]bool{}
+	if tenant := ks; key.person {
+		if ks = tenant.subjects[key.subject]; ks == nil {
+			tenant.refs++
+			ks = &keyset{ring: r, tenant: key.tenant, subject: key.subject, parent: tenant}
+			tenant.subjects[key.subject] = ks
 		}
-		ks.subjects[subject] = true
-		ks = subject
 	}
+	ks.refs++
 	r.mu.Unlock()
 	if seen, ok := r.seen.GetIfPresent(key); ok {
 		ks.mu.Lock()
@@ -254,7 +255,7 @@ func (r *ring) release(ks *keyset) {
 		delete(r.tenants, ks.tenant)
 	}
 	if last && ks.parent != nil {
-		delete(ks.parent.subjects, ks)
+		ks.parent.forget(ks)
 	}
 	r.mu.Unlock()
 	if !last {
@@ -266,20 +267,35 @@ func (r *ring) release(ks *keyset) {
 	}
 }
 
-// evict ends the keyset of a scope at once and returns when its keys are cleared. Calls that hold it start over.
+// evict ends the keyset of a scope at once, and those of a tenant's subjects, and returns when their keys are cleared. Calls that hold them start over.
 func (r *ring) evict(key setKey) {
-	ks, ok := r.sets.GetIfPresent(key)
-	if !key.person {
-		r.mu.Lock()
-		ks, ok = r.tenants[key.tenant], r.tenants[key.tenant] != nil
+	var ended []*keyset
+	r.mu.Lock()
+	tenant := r.tenants[key.tenant]
+	switch {
+	case tenant == nil:
+	case key.person:
+		if ks := tenant.subjects[key.subject]; ks != nil {
+			ended = append(ended, ks)
+		}
+		delete(tenant.subjects, key.subject)
+	default:
+		ended = append(slices.Collect(maps.Values(tenant.subjects)), tenant)
+		clear(tenant.subjects)
 		delete(r.tenants, key.tenant)
-		r.mu.Unlock()
 	}
-	if !ok {
-		return
+	r.mu.Unlock()
+	for _, ks := range ended {
+		for _, live := range ks.kill() {
+			live.destroy()
+		}
+		r.sets.Invalidate(ks.key())
 	}
-	for _, live := range ks.kill() {
-		live.destroy()
+}
+
+// forget has a subject's keyset not be found among its tenant's, unless another has taken its place. The caller holds the ring's mu.
+func (ks *keyset) forget(subject *keyset) {
+	if ks.subjects[subject.subject] == subject {
+		delete(ks.subjects, subject.subject)
 	}
-	r.sets.Invalidate(key)
 }

@@ -10,10 +10,10 @@ import (
 type KeyringOptions struct {
 	// CacheTTL is how long an unwrapped key and the state of its rows are used before both are asked for again: what a revocation at the KMS, a Disable or an
 	// Erase in another process takes to arrive. 0 means 5 minutes: some 300 calls a day for each key in use, and an erasure that holds everywhere within the
-	// time in which a person reads its confirmation. 1 second to 24 hours.
+	// time in which a person reads its confirmation. It counts the time that the machine runs: one that was suspended goes on where it stopped. 1 second to 24 hours.
 	CacheTTL time.Duration
 	// RefreshAhead is how long before the end of CacheTTL a key in use is asked for again in the background, less up to a quarter of it at random so that the keys
-	// of a fleet don't meet. 0 means a fifth of CacheTTL, which is more than a KMS takes on a bad day. Less than CacheTTL.
+	// of a fleet don't meet. 0 means a fifth of CacheTTL, which is more than a KMS takes on a bad day. At most half of CacheTTL.
 	RefreshAhead time.Duration
 	// StaleIfError is how long after CacheTTL keys still open while the KMS can't be reached, and WriteStaleIfError how long they still seal. A refusal by the KMS ends both at once, and the store's answers are never
 	// used for longer than CacheTTL. 0 means 1 hour, longer than most outages, and 3 minutes: what is sealed during an outage might be under a key that its owner
@@ -54,8 +54,8 @@ func (o *KeyringOptions) withDefaults() (KeyringOptions, error) {
 	switch {
 	case own.CacheTTL < time.Second || own.CacheTTL > maxWindow:
 		return refuse("CacheTTL", "1 second to 24 hours, or 0 for 5 minutes")
-	case own.RefreshAhead < 0 || own.RefreshAhead >= own.CacheTTL:
-		return refuse("RefreshAhead", "less than CacheTTL, or 0 for a fifth of it")
+	case own.RefreshAhead < 0 || own.RefreshAhead > own.CacheTTL/2:
+		return refuse("RefreshAhead", "at most half of CacheTTL, or 0 for a fifth of it")
 	case own.StaleIfError > maxWindow:
 		return refuse("StaleIfError", "at most 24 hours, 0 for an hour, or negative for none")
 	case own.WriteStaleIfError > max(own.StaleIfError, 0):

@@ -22,7 +22,7 @@ type keyset struct {
 	parent  *keyset // the tenant's, of a subject
 	// The cache, calls, and subjects of a tenant have references; guarded by ring.mu.
 	refs     int
-	subjects map[*keyset]bool
+	subjects map[string]*keyset // by identifier
 
 	phase   atomic.Uint32
 	current atomic.Pointer[liveKey]    // the one that seals, where it is known
@@ -40,8 +40,10 @@ type keyset struct {
 	outage  bool               // the KMS could not be reached when it was asked last
 	failed  error              // how the last load failed, nil when it did not
 	retryAt time.Time          // before it nothing is asked again
-	dueAt   time.Time
-	timer   *time.Timer
+	// What was read before notBefore is of no use: something was changed then.
+	notBefore time.Time
+	dueAt     time.Time
+	timer     *time.Timer
 }
 
 const maxLive = 16 // data keys of a keyset in memory
@@ -124,6 +126,13 @@ func (ks *keyset) install(ctx context.Context, k *storedKey) error {
 		live.destroy()
 		return nil
 	}
+	if ks.rows != nil {
+		now := ks.rows.at(k.name)
+		if now != nil && now.Destroyed != nil || ks.rows.head.State != active && k.Kind == kindData {
+			live.destroy()
+			return errGone // it was destroyed or disabled while the KMS was asked
+		}
+	}
 	live.set, live.usedAt = ks, time.Now()
 	ks.keys = append(ks.keys, live)
 	ks.publish()
@@ -164,10 +173,22 @@ func (ks *keyset) refused(err error) {
 	ks.drop(func(*liveKey) bool { return true })
 }
 
+// wraps returns the wrap keys in memory.
+func (ks *keyset) wraps() (wraps []*liveKey) {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	for _, live := range ks.keys {
+		if live.kind == kindWrap {
+			wraps = append(wraps, live)
+		}
+	}
+	return wraps
+}
+
 // dropSubjects has the keys of the tenant's subjects be unwrapped again before they are used.
 func (ks *keyset) dropSubjects() {
 	ks.ring.mu.Lock()
-	subjects := slices.Collect(maps.Keys(ks.subjects))
+	subjects := slices.Collect(maps.Values(ks.subjects))
 	ks.ring.mu.Unlock()
 	for _, s := range subjects {
 		s.mu.Lock()
@@ -185,7 +206,7 @@ func (ks *keyset) sealer(ctx context.Context) (*liveKey, *storedKey, error) {
 	ks.mu.Unlock()
 	var skipped error // a version that does not load
 	for name, err := range rows.broken {
-		if kindOf(name, ks.prefix) == kindData {
+		if kindOf(name, rows.prefix) == kindData {
 			skipped = err
 		}
 	}
@@ -194,8 +215,9 @@ func (ks *keyset) sealer(ctx context.Context) (*liveKey, *storedKey, error) {
 		if k.Kind != kindData || k.Destroyed != nil {
 			continue
 		}
-		if k.Version < seen {
-			break // never below what this process has sealed with
+		if k.Version < seen { // never below what this process has sealed with
+			skipped = fmt.Errorf("%w: version %d, which sealed before, is gone", ErrUnknownKey, seen)
+			break
 		}
 		live, err := ks.unlock(ctx, k)
 		if damaged(err) {
@@ -225,7 +247,12 @@ func (ks *keyset) keep(rows *stored) {
 		k := rows.at(live.name)
 		return k == nil || k.Destroyed != nil || !live.of(k)
 	})
-	if live := ks.current.Load(); live != nil && live.version != rows.latest(kindData) {
+	live := ks.current.Load()
+	if live == nil {
+		return
+	}
+	aged := ks.ring.RotateAfter > 0 && time.Since(rows.at(live.name).Created) > ks.ring.RotateAfter
+	if aged || live.version != rows.latest(kindData) {
 		ks.current.Store(nil)
 	}
 }

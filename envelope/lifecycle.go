@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast-go/holdfast/aead"
 )
@@ -49,22 +50,24 @@ func (s scope) Rotate(ctx context.Context) (aead.KeyID, error) {
 	var id aead.KeyID
 	err := s.manage(ctx, func(ks *keyset) (err error) {
 		if err = ks.serve(ctx, true); err == nil {
-			id, err = ks.rotate(ctx)
+			id, err = ks.rotate(ctx, 0)
 		}
 		return err
 	})
 	return id, err
 }
 
-// rotate makes a new version and has it seal here, once it has been read back, unwrapped and checked.
-func (ks *keyset) rotate(ctx context.Context) (aead.KeyID, error) {
+// rotate makes a new version, where from is given only after that one, and has it seal here, once it has been read back, unwrapped and checked.
+func (ks *keyset) rotate(ctx context.Context, from uint64) (aead.KeyID, error) {
 	e := Event{Op: "rotate", Tenant: ks.tenant, SubjectRef: ks.ref(), Outcome: Started}
 	if err := ks.ring.audit(ctx, e, nil); err != nil {
 		return aead.KeyID{}, err
 	}
-	k, err := ks.newVersion(ctx, kindData, true)
+	k, err := ks.newVersion(ctx, kindData, true, from)
 	if err == nil {
-		e.KeyID = aead.KeyID(k.ID)
+		if k != nil {
+			e.KeyID = aead.KeyID(k.ID)
+		}
 		err = ks.newer(ctx, time.Now())
 	}
 	if err == nil {
@@ -216,8 +219,8 @@ func (s *scope) manage(ctx context.Context, do func(ks *keyset) error) error {
 
 // checkText refuses references and reasons that a row should not hold.
 func checkText(what, text string) error {
-	if n := len(text); n == 0 || n > maxID {
-		return invalid("the %s must be 1 to %d bytes, not %d", what, maxID, n)
+	if n := len(text); n == 0 || n > maxID || !utf8.ValidString(text) {
+		return invalid("the %s must be 1 to %d bytes of valid UTF-8; it has %d", what, maxID, n)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (ks *keyset) newest(ctx context.Context, kind string) (*liveKey, error) {
 	rows := ks.rows
 	ks.mu.Unlock()
 	for name, err := range rows.broken {
-		if kindOf(name, ks.prefix) == kind {
+		if kindOf(name, rows.prefix) == kind {
 			return nil, err
 		}
 	}

@@ -122,6 +122,35 @@ func TestHorizonNotYet(t *testing.T) {
 	}
 }
 
+// A wrap key that the store has lost may be one that another KMS key wrapped.
+func TestHorizonLostRow(t *testing.T) {
+	c := newHorizonCase(t)
+	c.compact()
+	c.receipt(t)
+	c.compact()
+	_, err := c.oldKey.Destroy(t.Context(), time.Hour)
+	require.NoError(t, err)
+	require.False(t, c.receipt(t, c.oldKey).BackupsUnreadableAfter.IsZero())
+	c.old.SetState(kms.Enabled)
+	for _, lost := range []string{"1", "2"} {
+		store := memstore.New()
+		for _, row := range eraseDump(t, c.store, "") {
+			if row.Key != "tenant/acme/wrap/000000000"+lost {
+				erasePut(t, store, row.Key, row.Value)
+			}
+		}
+		acme := eraseRingOf(t, c.oldKey, store, nil).Tenant("acme")
+		ada := acme.Subject("ada")
+		requireErased(t, ada) // warm
+		_, err := c.oldKey.Destroy(t.Context(), time.Hour)
+		require.NoError(t, err)
+		receipt, err := ada.Erase(t.Context(), envelope.Erasure{Ref: "again"})
+		require.NoError(t, err)
+		require.True(t, receipt.BackupsUnreadableAfter.IsZero())
+		c.old.SetState(kms.Enabled)
+	}
+}
+
 // A tenant's own KMS key, which the Root still returns, ends with the tenant.
 func TestHorizonOfTenant(t *testing.T) {
 	fake, store := kmstest.NewFake("key"), memstore.New()
@@ -152,11 +181,25 @@ func TestHorizonOfGroup(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"fake:a", "fake:b"}, first.KMSKeys)
 	all := envelope.Erasure{Ref: "x", Retired: append(keys, group)}
+	later, err := keys[0].Destroy(t.Context(), 48*time.Hour)
+	require.NoError(t, err)
+	_, err = keys[1].Destroy(t.Context(), 24*time.Hour)
+	require.NoError(t, err)
+	scheduled, err := acme.Destroy(t.Context(), all, "acme")
+	require.NoError(t, err)
+	require.WithinDuration(t, later, scheduled.BackupsUnreadableAfter, time.Millisecond)
+	a.SetState(kms.Enabled)
+	b.SetState(kms.Enabled)
 	for _, f := range []*kmstest.Fake{a, b} {
 		receipt, err := acme.Destroy(t.Context(), all, "acme")
 		require.NoError(t, err)
 		require.Equal(t, first, receipt)
 		f.SetState(kms.Destroyed)
+	}
+	for i := range keys { // one that nobody is asked for may be there
+		receipt, err := acme.Destroy(t.Context(), envelope.Erasure{Ref: "x", Retired: keys[i : i+1]}, "acme")
+		require.NoError(t, err)
+		require.Equal(t, first, receipt)
 	}
 	receipt, err := acme.Destroy(t.Context(), all, "acme")
 	require.NoError(t, err)

@@ -173,6 +173,12 @@ func TestReceiptSignature(t *testing.T) {
 		})
 	}
 	require.ErrorIs(t, receiptSample().Verify(pub), envelope.ErrOpen) // unsigned
+	misnamed := receiptSample()
+	misnamed.Signer = strings.Repeat("00", 32)
+	b, err := misnamed.MarshalJSON()
+	require.NoError(t, err)
+	misnamed.Signature = ed25519.Sign(key, append([]byte("holdfast/v1 receipt\x00"), b...))
+	require.ErrorIs(t, misnamed.Verify(pub), envelope.ErrOpen)
 	require.ErrorIs(t, (*envelope.Receipt)(nil).Verify(pub), kms.ErrInvalid)
 }
 

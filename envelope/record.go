@@ -191,21 +191,25 @@ func (r *ring) hold(s *scope, do func(ks *keyset) error) error {
 		return err
 	}
 	for range retries {
-		if err := r.begin(); err != nil {
-			return err
-		}
-		ks := r.set(s.key())
-		err := do(ks)
-		if errors.Is(err, errGone) {
-			r.discard(s.key(), ks)
-		}
-		r.release(ks)
-		r.work.Done()
-		if !errors.Is(err, errGone) {
+		if err := r.try(s, do); !errors.Is(err, errGone) {
 			return err
 		}
 	}
 	return fmt.Errorf("%w: the keys are evicted again and again", ErrUnavailable)
+}
+
+func (r *ring) try(s *scope, do func(ks *keyset) error) error {
+	if err := r.begin(); err != nil {
+		return err
+	}
+	defer r.work.Done()
+	ks := r.set(s.key())
+	defer r.release(ks)
+	err := do(ks)
+	if errors.Is(err, errGone) {
+		r.discard(s.key(), ks)
+	}
+	return err
 }
 
 // discard drops a keyset that has ended, or whose tenant's has.
@@ -227,7 +231,11 @@ func (ks *keyset) sealKey(ctx context.Context) (*liveKey, error) {
 		case err != nil:
 			return nil, err
 		case live != nil && ks.ring.RotateAfter > 0 && time.Since(k.Created) > ks.ring.RotateAfter:
-			if _, err := ks.rotate(ctx); err != nil {
+			err := ks.once(ctx, "rotate", func(ctx context.Context) error {
+				_, err := ks.rotate(ctx, k.Version)
+				return err
+			})
+			if err != nil {
 				return live, nil // the old one will do until the next load
 			}
 			continue
@@ -264,10 +272,11 @@ func (ks *keyset) openKey(ctx context.Context, id aead.KeyID) (*liveKey, error) 
 			return nil, err
 		case owner == "":
 			return nil, ErrUnknownKey
-		case owner != rows.prefix && again:
-			return nil, ErrWrongScope
 		case again:
-			err := fmt.Errorf("%w: its row is missing or damaged", ErrUnknownKey)
+			err := ErrWrongScope
+			if owner == rows.prefix {
+				err = fmt.Errorf("%w: its row is missing or damaged", ErrUnknownKey)
+			}
 			ks.mu.Lock()
 			ks.remember(id.String(), err)
 			ks.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ func storeFailure(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
-	case errors.Is(err, kms.ErrInvalid), errors.Is(err, ErrFormat):
+	case errors.Is(err, kms.ErrInvalid):
 		return fmt.Errorf("store: %w", err)
 	case errors.Is(err, ErrClosed):
 		return fmt.Errorf("store: %w", ErrClosed)
@@ -67,7 +68,7 @@ func storeFailure(ctx context.Context, err error) error {
 	if errors.Is(err, ErrUnavailable) {
 		return fmt.Errorf("store: %w", err)
 	}
-	return fmt.Errorf("%w: store: %w", ErrUnavailable, err)
+	return fmt.Errorf("%w: store: %w", ErrUnavailable, foreign(err))
 }
 
 // owner is the scope that a key belongs to, by the prefix of its rows: "" where there is no such key. It is remembered for a pause.
@@ -91,8 +92,8 @@ func (r *ring) owner(ctx context.Context, id aead.KeyID) (string, error) {
 		if err := decodeRow(row, &entry); err != nil {
 			return "", err
 		}
-		if i := strings.LastIndex(entry.Row, "/"+kindData+"/"); i >= 0 && entry.Format == rowFormat {
-			prefix = entry.Row[:i+1]
+		if entry.Format == rowFormat {
+			prefix = dataPrefix(entry.Row)
 		}
 	}
 	r.owners.Set(id, owner{prefix, time.Now().Add(pause)})
@@ -103,4 +104,29 @@ func (r *ring) owner(ctx context.Context, id aead.KeyID) (string, error) {
 type idRow struct {
 	Format int    `json:"format"`
 	Row    string `json:"row"`
+}
+
+// dataPrefix returns the prefix of the scope whose data key has a row of this name, "" where that is no such name.
+func dataPrefix(name string) string {
+	i := strings.LastIndex(name, "/"+kindData+"/")
+	if i < 0 {
+		return ""
+	}
+	prefix := name[:i+1]
+	version, err := strconv.ParseUint(name[i+len(kindData)+2:], 10, 64)
+	if err != nil || versionName(prefix, kindData, version) != name {
+		return ""
+	}
+	rows := tenantRows
+	if strings.HasPrefix(name, subjectRows) {
+		rows = subjectRows
+	}
+	_, tenant, err := tenantOf(name, rows)
+	rest := strings.TrimPrefix(prefix, tenant)
+	switch {
+	case err != nil, !strings.HasPrefix(prefix, rows):
+	case rows == tenantRows && rest == "", rows == subjectRows && len(rest) == 65 && len(rawRef(rest[:64])) == 32:
+		return prefix
+	}
+	return ""
 }

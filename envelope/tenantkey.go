@@ -19,7 +19,7 @@ func (r *ring) kmsKey(ctx context.Context, tenant string) (*kms.Key, error) {
 	case err != nil && ctx.Err() != nil && kms.Class(err) == kms.ClassCanceled:
 		return nil, ctx.Err()
 	case err != nil && kms.Class(err) == kms.ClassOther, kms.Class(err) == kms.ClassCanceled:
-		return nil, fmt.Errorf("root of the tenant: %w: %w: %w", ErrUnavailable, kms.ErrUnavailable, err)
+		return nil, fmt.Errorf("root of the tenant: %w: %w: %w", ErrUnavailable, kms.ErrUnavailable, foreign(err))
 	case err != nil:
 		return nil, fmt.Errorf("root of the tenant: %w", kmsFailure(err))
 	case key == nil:
@@ -97,3 +97,12 @@ func revoked(err error) bool {
 
 // damaged tells whether err says that a row does not hold the key that it should.
 func damaged(err error) bool { return errors.Is(err, ErrOpen) || errors.Is(err, ErrFormat) }
+
+// foreign is an error of somebody else's code, or its text where it matches what we say of records and keys.
+func foreign(err error) error {
+	switch Class(err) {
+	case "other", "canceled", "kms_unavailable", "store_unavailable", "throttled":
+		return err
+	}
+	return errors.New(err.Error())
+}
