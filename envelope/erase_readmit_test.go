@@ -120,3 +120,30 @@ func TestReadmitReachesOtherProcesses(t *testing.T) {
 		requireErased(t, other, old, record)
 	})
 }
+
+// No erasure is hidden by rows that come back from a copy of the store.
+func TestEraseRestoredRow(t *testing.T) {
+	fake, store := kmstest.NewFake("key"), memstore.New()
+	ada := eraseRing(t, fake, store, nil).Tenant("acme").Subject("ada")
+	record := eraseSeal(t, ada)
+	before := eraseClone(t, store)
+	receipt, err := ada.Erase(t.Context(), erasure)
+	require.NoError(t, err)
+	prefix := subjectRows(t, store, "acme")[0]
+	restore := func() {
+		row, err := before.Get(t.Context(), prefix+"data/0000000001")
+		require.NoError(t, err)
+		erasePut(t, store, row.Key, row.Value)
+	}
+	restore()
+	requireErased(t, eraseRing(t, fake, store, nil).Tenant("acme").Subject("ada"), record)
+	again, err := ada.Erase(t.Context(), erasure)
+	require.NoError(t, err)
+	require.Equal(t, receipt, again)
+	requireBuried(t, store, prefix)
+	restore()
+	require.NoError(t, ada.Readmit(t.Context(), "back"))
+	_, err = ada.Open(t.Context(), record, eraseBinding)
+	require.ErrorIs(t, err, envelope.ErrErased)
+	require.NotEqual(t, recordKeyID(record), recordKeyID(eraseSeal(t, ada)))
+}

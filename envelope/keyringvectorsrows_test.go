@@ -15,7 +15,6 @@ import (
 	"github.com/holdfast-go/holdfast/aead"
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
-	"github.com/holdfast-go/holdfast/internal/derive"
 	"github.com/holdfast-go/holdfast/internal/vectors"
 )
 
@@ -32,15 +31,19 @@ const (
 func (w *keyringWriter) stores() {
 	store := memstore.New()
 	file := hex.EncodeToString(vectorKey(0))
-	r, err := envelope.NewKeyring("prod-eu", store, envelope.SingleRoot(w.o.kek(file)), nil)
-	require.NoError(w.t, err)
-	defer r.Close()
+	process := func() *envelope.Keyring { // one with nothing in memory, so that what it draws does not depend on what it keeps
+		r, err := envelope.NewKeyring("prod-eu", store, envelope.SingleRoot(w.o.kek(file)), nil)
+		require.NoError(w.t, err)
+		w.t.Cleanup(func() { require.NoError(w.t, r.Close()) })
+		return r
+	}
+	r := process()
 	bind := []string{"users", "email", "7"}
-	all := vectors.Vector{Kind: "managed record", LocalKey: file, KeyID: vectorKeyID, Parts: hexParts(bind...)}
+	all := vectors.Vector{Kind: "managed record", LocalKey: file, KeyID: vectorKeyID, Parts: vectorParts(bind...)}
 	seal := func(name string, s envelope.Scope, v vectors.Vector, prefixes ...string) vectors.Vector {
 		in, err := s.Seal(w.t.Context(), []byte(name), envelope.Bind(bind...))
 		require.NoError(w.t, err)
-		v.Rows = dumpRows(w, store, prefixes...)
+		v.Rows = vectorDump(w, store, prefixes...)
 		return w.ok(v, "stored "+name, in, []byte(name))
 	}
 	stream := func(name string, s envelope.Scope, v vectors.Vector) {
@@ -64,16 +67,36 @@ func (w *keyringWriter) stores() {
 	seal("record of a subject of an odd tenant", r.Tenant(oddTenant).Subject("é"), of(oddTenant, "é"), "tenant/%21", "subject/%21")
 	person := seal("record of a subject", acme.Subject(ada), of("acme", ada), "tenant/acme/", "subject/acme/")
 	stream("stream of a subject", acme.Subject(ada), person)
-	_, err = acme.Subject(ada).Rotate(w.t.Context())
+	_, err := acme.Subject(ada).Rotate(w.t.Context())
 	require.NoError(w.t, err)
 	seal("record of a subject after a rotation", acme.Subject(ada), of("acme", ada), "tenant/acme/", "subject/acme/")
 	both := of("acme", ada)
-	both.Rows = dumpRows(w, store, "tenant/acme/", "subject/acme/")
+	both.Rows = vectorDump(w, store, "tenant/acme/", "subject/acme/")
 	w.ok(both, "stored record of a subject from before a rotation", vectors.Unhex(w.t, person.In), []byte("record of a subject"))
 	_, err = acme.Rotate(w.t.Context())
 	require.NoError(w.t, err)
 	seal("record of a tenant after a rotation", acme, of("acme", ""), acmeHead)
 	second := seal("record of a second subject", acme.Subject(bob), of("acme", bob), "tenant/acme/", "subject/acme/")
+
+	_, err = r.Compact(w.t.Context(), "acme")
+	require.NoError(w.t, err)
+	seal("record of a subject after its wrap key was replaced", process().Tenant("acme").Subject(bob), of("acme", bob), "tenant/acme/", "subject/acme/")
+	_, err = acme.Subject(ada).Erase(w.t.Context(), envelope.Erasure{Ref: "case 7", Basis: "Art. 17(1)(b)"})
+	require.NoError(w.t, err)
+	gone := person
+	gone.Stored = &vectors.Stored{Deployment: "prod-eu", Tenant: "acme", Subject: ada, Rows: vectorDump(w, store, "tenant/acme/", "subject/acme/")}
+	w.refuse(gone, "record of an erased subject", "erased", func(*vectors.Stored) {})
+	w.refuse(gone, "record of an erased subject whose head was removed", "erased", func(s *vectors.Stored) { delete(s.Rows, w.subjectRow(person, "")) })
+	w.refuse(gone, "row of an erased subject from before its wrap key was replaced", "open", func(s *vectors.Stored) {
+		for _, rest := range []string{"", "data/0000000001"} {
+			name := w.subjectRow(person, rest)
+			s.Rows[name] = person.Rows[name]
+		}
+	})
+	require.NoError(w.t, acme.Subject(ada).Readmit(w.t.Context(), "case 9"))
+	seal("record of a subject after its readmission", process().Tenant("acme").Subject(ada), of("acme", ada), "tenant/acme/", "subject/acme/")
+	gone.Stored = &vectors.Stored{Deployment: "prod-eu", Tenant: "acme", Subject: ada, Rows: vectorDump(w, store, "tenant/acme/", "subject/acme/")}
+	w.refuse(gone, "record of a subject from before its readmission", "erased", func(*vectors.Stored) {})
 
 	w.tenantRows(first)
 	w.heads(first, "tenant", acmeHead)
@@ -84,7 +107,7 @@ func (w *keyringWriter) stores() {
 }
 
 // dumpRows returns the rows under the prefixes and of the ids of their keys.
-func dumpRows(w *keyringWriter, store envelope.Store, prefixes ...string) map[string]string {
+func vectorDump(w *keyringWriter, store envelope.Store, prefixes ...string) map[string]string {
 	list, err := store.List(w.t.Context(), "", "", 1000)
 	require.NoError(w.t, err)
 	rows := map[string]string{}
@@ -235,152 +258,4 @@ func (w *keyringWriter) tenantRows(v vectors.Vector) {
 	w.refuse(v, "row with a byte after the wrapped key", "format", set("wrapped", append(bytes.Clone(wrapped), 0)))
 	v.LocalKey = hex.EncodeToString(vectorKey(3))
 	w.refuse(v, "row under another local key", "open", func(*vectors.Stored) {})
-}
-
-// heads has the states of a tenant or subject, which nothing authenticates.
-func (w *keyringWriter) heads(v vectors.Vector, name, head string) {
-	for _, c := range []struct{ state, class string }{
-		{"disabled", "disabled"},
-		{"erasing", "erased"},
-		{"erased", "erased"},
-		{"ACTIVE", "format"},
-		{"", "format"},
-	} {
-		w.refuse(v, fmt.Sprintf("%s in state %q", name, c.state), c.class, func(s *vectors.Stored) { s.Rows[head] = vectorEdit(s.Rows[head], "state", c.state) })
-	}
-	for _, c := range []struct{ name, value string }{
-		{"of format 2", vectorEdit(v.Rows[head], "format", 2)},
-		{"with an unknown field", vectorEdit(v.Rows[head], "later", 1)},
-		{"empty", ""},
-		{"garbage", "garbage"},
-		{"with something behind it", v.Rows[head] + "{}"},
-	} {
-		w.refuse(v, name+" whose head is "+c.name, "format", func(s *vectors.Stored) { s.Rows[head] = c.value })
-	}
-	w.accept(v, name+" with holds", func(s *vectors.Stored) {
-		s.Rows[head] = vectorEdit(vectorEdit(s.Rows[head], "holds", []string{"case 7"}), "held", 1)
-	})
-}
-
-func (w *keyringWriter) subjectRows(v, second vectors.Vector) {
-	row := w.subjectRow(v, "data/0000000001")
-	set := func(name string, value any) func(s *vectors.Stored) {
-		return func(s *vectors.Stored) { s.Rows[row] = vectorEdit(s.Rows[row], name, value) }
-	}
-	commitment := vectorText(v.Rows[row], "commitment")
-	w.accept(v, "subject row without its head", func(s *vectors.Stored) { delete(s.Rows, w.subjectRow(v, "")) })
-	w.accept(v, "subject row under a closed wrap key", func(s *vectors.Stored) { s.Rows[acmeWrap] = vectorEdit(s.Rows[acmeWrap], "closed", true) })
-	w.refuse(v, "subject row of another deployment", "open", func(s *vectors.Stored) { s.Deployment = "prod-us" })
-	w.refuse(v, "subject row moved to another version", "open",
-		vectorRenamed(row, w.subjectRow(v, "data/0000000002"), func(row string) string { return vectorEdit(row, "version", 2) }))
-	w.refuse(v, "subject row with the end of another commitment", "open", set("commitment", commitment[:62]+"00"))
-	w.refuse(v, "subject row whose wrap key is destroyed", "open", func(s *vectors.Stored) {
-		s.Rows[acmeWrap] = vectorEdit(s.Rows[acmeWrap], "destroyed", "2026-01-01T00:00:00Z")
-	})
-	w.refuse(v, "subject row whose wrap key is removed", "open", func(s *vectors.Stored) { delete(s.Rows, acmeWrap) })
-	w.refuse(v, "subject row whose wrap key is garbage", "open", func(s *vectors.Stored) { s.Rows[acmeWrap] = "" })
-	w.refuse(v, "subject row whose wrap key is damaged", "open", func(s *vectors.Stored) {
-		s.Rows[acmeWrap] = vectorEdit(s.Rows[acmeWrap], "wrapped", vectorText(s.Rows[acmeData], "wrapped"))
-	})
-	w.refuse(v, "subject whose lookup key is damaged", "open", func(s *vectors.Stored) {
-		s.Rows[acmeLookup] = vectorEdit(s.Rows[acmeLookup], "wrapped", vectorText(s.Rows[acmeData], "wrapped"))
-	})
-	w.refuse(v, "subject whose lookup row is garbage", "format", func(s *vectors.Stored) { s.Rows[acmeLookup] = "" })
-	w.refuse(v, "subject whose lookup row says another version", "open", func(s *vectors.Stored) { s.Rows[acmeLookup] = vectorEdit(s.Rows[acmeLookup], "version", 2) })
-	w.refuse(v, "subject whose lookup key is removed", "wrong_scope", func(s *vectors.Stored) { delete(s.Rows, acmeLookup) })
-	w.refuse(v, "subject whose tenant's data key is garbage", "", func(s *vectors.Stored) { s.Rows[row] = "garbage" })
-	w.refuse(v, "subject row moved to another subject", "open", func(s *vectors.Stored) {
-		s.Subject = bob
-		for name := range second.Rows {
-			if strings.HasSuffix(name, "/data/0000000001") && strings.HasPrefix(name, "subject/") && s.Rows[name] == "" {
-				s.Rows[name] = s.Rows[row]
-			}
-		}
-		delete(s.Rows, row)
-	})
-	wrapped, err := base64.StdEncoding.DecodeString(vectorText(v.Rows[row], "wrapped"))
-	require.NoError(w.t, err)
-	require.Len(w.t, wrapped, 89)
-	for i := range wrapped {
-		class := "open"
-		if i == 0 {
-			class = "format"
-		}
-		w.refuse(v, fmt.Sprintf("subject row with byte %d of the wrapped key changed", i), class, set("wrapped", vectorFlip(wrapped, i*8+i%8)))
-	}
-	w.refuse(v, "subject row with 88 bytes", "format", set("wrapped", wrapped[:88]))
-	w.refuse(v, "subject row with 90 bytes", "format", set("wrapped", append(bytes.Clone(wrapped), 0)))
-}
-
-// scopes has records that are opened as another's.
-func (w *keyringWriter) scopes(first, person, second, odd vectors.Vector) {
-	ask := func(tenant, subject string) func(s *vectors.Stored) {
-		return func(s *vectors.Stored) { s.Tenant, s.Subject = tenant, subject }
-	}
-	w.refuse(first, "record of a tenant, asked of another", "wrong_scope", ask("other", ""))
-	w.refuse(first, "record of a tenant, asked of a subject without lookup key", "wrong_scope", ask("acme", ada))
-	w.refuse(person, "record of a subject, asked of the tenant", "wrong_scope", ask("acme", ""))
-	w.refuse(person, "record of a subject, asked of another", "wrong_scope", ask("acme", bob))
-	w.refuse(person, "record of a subject, asked of one of the same name", "wrong_scope", ask("other", ada))
-	w.refuse(second, "record of a second subject, asked of the first", "wrong_scope", ask("acme", ada))
-	w.refuse(odd, "record of an odd tenant, asked of another", "wrong_scope", ask("acme", ""))
-	v := person
-	v.In, v.Out = first.In, first.Out
-	w.refuse(v, "record of a tenant, asked of a subject", "wrong_scope", func(*vectors.Stored) {})
-	w.refuse(first, "record without any row", "unknown_key", func(s *vectors.Stored) { s.Rows = map[string]string{} })
-	w.refuse(first, "record whose id row is garbage", "format", func(s *vectors.Stored) {
-		s.Tenant, s.Rows["id/"+vectorText(s.Rows[acmeData], "id")] = "other", "garbage"
-	})
-}
-
-// forgeries are by whoever may use the KMS key and writes the store.
-func (w *keyringWriter) forgeries() {
-	kek := w.o.kek(hex.EncodeToString(vectorKey(0)))
-	keys := [2][]byte{vectorKey(1), vectorKey(2)}
-	var record [2][]byte
-	var commitment [2][32]byte
-	for i, key := range keys {
-		derived := derive.Key((*[derive.Size]byte)(key), "record")
-		record[i], commitment[i] = derived[:], derive.Commitment((*[derive.Size]byte)(key))
-	}
-	header := append([]byte{0xf5}, commitment[0][:16]...)
-	v := w.managed("managed record", "users", "email", "7")
-	in := slices.Concat(header, twoKeyRecord(w.t, record, slices.Concat(header, w.o.bound(v))))
-	var out [2][]byte
-	for i, key := range record {
-		k, err := aead.ParseKey(key)
-		require.NoError(w.t, err)
-		out[i], err = k.Open(nil, in[17:], slices.Concat(header, w.o.bound(v)))
-		require.NoError(w.t, err)
-		w.ok(vectors.Vector{Kind: "record", Keyed: &vectors.Keyed{Key: hex.EncodeToString(key), AAD: hex.EncodeToString(slices.Concat(header, w.o.bound(v)))}},
-			fmt.Sprintf("record under two keys, key %d", i+1), in[17:], out[i])
-	}
-	require.NotEqual(w.t, out[0], out[1])
-	w.ok(v, "record under two keys", in, out[0])
-	v.DataKey = hex.EncodeToString(keys[1])
-	w.fail(v, "record under two keys, its id another's", "unknown_key", in)
-	v.DataKey, v.LocalKey, v.KeyID = "", hex.EncodeToString(vectorKey(0)), vectorKeyID
-	name, good := vectorRow(w.t, kek, "d", "acme", "data", 1, keys[0])
-	v.Stored = &vectors.Stored{Deployment: "d", Tenant: "acme", Rows: map[string]string{name: good}}
-	v = w.ok(v, "stored record under two keys", in, out[0])
-	_, lie := vectorForgedRow(w.t, kek, "d", "acme", "data", 1, keys[1], commitment[0][:])
-	w.refuse(v, "key with a forged id and commitment", "open", func(s *vectors.Stored) { s.Rows[name] = lie })
-	half := slices.Concat(commitment[0][:16], commitment[1][16:])
-	_, lie = vectorForgedRow(w.t, kek, "d", "acme", "data", 1, keys[1], half)
-	w.refuse(v, "key with a forged id and half of its commitment", "open", func(s *vectors.Stored) { s.Rows[name] = lie })
-	_, other := vectorRow(w.t, kek, "d", "acme", "data", 1, keys[1])
-	w.refuse(v, "key with a forged id", "unknown_key", func(s *vectors.Stored) {
-		s.Rows[name] = vectorEdit(other, "id", hex.EncodeToString(commitment[0][:16]))
-	})
-	for _, n := range []int{16, 31, 33, 64} {
-		long := make([]byte, n)
-		copy(long, keys[0])
-		_, lie := vectorForgedRow(w.t, kek, "d", "acme", "data", 1, long, commitment[0][:])
-		w.refuse(v, fmt.Sprintf("key of %d bytes", n), "open", func(s *vectors.Stored) { s.Rows[name] = lie })
-	}
-	// A key of another use does not become a data key.
-	for _, kind := range []string{"wrap", "lookup"} {
-		_, row := vectorRow(w.t, kek, "d", "acme", kind, 1, keys[0])
-		w.refuse(v, kind+" key renamed to a data key", "open", func(s *vectors.Stored) { s.Rows[name] = vectorEdit(row, "kind", "data") })
-	}
 }

@@ -70,7 +70,7 @@ func (w *keyringWriter) fail(v vectors.Vector, name, expect string, in []byte) {
 	w.list = append(w.list, v)
 }
 
-func hexParts(parts ...string) []string {
+func vectorParts(parts ...string) []string {
 	var out []string
 	for _, p := range parts {
 		out = append(out, hex.EncodeToString([]byte(p)))
@@ -92,7 +92,7 @@ func (w *keyringWriter) plain() {
 		{"bytes", []string{"\x00\xff", "é"}},
 		{"long", []string{strings.Repeat("x", 300)}},
 	} {
-		v := vectors.Vector{Kind: "bind", Parts: hexParts(c.parts...)}
+		v := vectors.Vector{Kind: "bind", Parts: vectorParts(c.parts...)}
 		w.ok(v, "bind "+c.name, nil, w.o.bound(v))
 	}
 	for _, id := range []string{"ada@example.com", "Ada@example.com", "é", "e\u0301", "0", strings.Repeat("x", 255)} {
@@ -103,7 +103,7 @@ func (w *keyringWriter) plain() {
 }
 
 func (w *keyringWriter) managed(kind string, parts ...string) vectors.Vector {
-	return vectors.Vector{Kind: kind, DataKey: hex.EncodeToString(w.key), Parts: hexParts(parts...)}
+	return vectors.Vector{Kind: kind, DataKey: hex.EncodeToString(w.key), Parts: vectorParts(parts...)}
 }
 
 // seal adds a record that opens.
@@ -149,10 +149,10 @@ func (w *keyringWriter) records() {
 func (w *keyringWriter) bindings(v vectors.Vector, name string, more ...string) {
 	in := vectors.Unhex(w.t, v.In)
 	for i, parts := range append([][]string{{"a"}, {"b", "a"}, {"a", "b", ""}, {"A", "b"}}, more) {
-		if slices.Equal(hexParts(parts...), v.Parts) {
+		if slices.Equal(vectorParts(parts...), v.Parts) {
 			continue
 		}
-		v.Parts = hexParts(parts...)
+		v.Parts = vectorParts(parts...)
 		w.fail(v, fmt.Sprintf("%s, binding %d", name, i), "open", in)
 	}
 }

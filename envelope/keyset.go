@@ -245,7 +245,7 @@ func (ks *keyset) sealer(ctx context.Context) (*liveKey, *storedKey, error) {
 func (ks *keyset) keep(rows *stored) {
 	ks.drop(func(live *liveKey) bool {
 		k := rows.at(live.name)
-		return k == nil || k.Destroyed != nil || !live.of(k)
+		return k == nil || k.Destroyed != nil || !live.of(k) || ks.parent != nil && live.wrapped != k.form()
 	})
 	live := ks.current.Load()
 	if live == nil {

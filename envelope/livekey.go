@@ -22,6 +22,7 @@ type liveKey struct {
 	kind    string
 	version uint64
 	ref     kms.Ref     // of the KMS key that wrapped it; zero for a subject's
+	wrapped string      // what it was unwrapped from, of a subject's key
 	header  []byte      // that a record begins with
 	key     record.Key  // of records, or that wraps; zero for a lookup key
 	used    atomic.Bool // since it was checked last
@@ -34,6 +35,9 @@ type liveKey struct {
 // newLiveKey takes over raw.
 func newLiveKey(k *storedKey, ref kms.Ref, raw *[derive.Size]byte) *liveKey {
 	live := &liveKey{id: aead.KeyID(k.ID), name: k.name, kind: k.Kind, version: k.Version, ref: ref, raw: func() *[derive.Size]byte { return raw }}
+	if k.Kind == kindData && ref == (kms.Ref{}) {
+		live.wrapped = k.form()
+	}
 	live.header = append([]byte{recordByte}, live.id[:]...)
 	label := map[string]string{kindData: "record", kindWrap: "wrap"}[k.Kind]
 	if label != "" {
@@ -43,6 +47,9 @@ func newLiveKey(k *storedKey, ref kms.Ref, raw *[derive.Size]byte) *liveKey {
 	}
 	return live
 }
+
+// form is all of a row that its key depends on.
+func (k *storedKey) form() string { return string(k.Commitment[:]) + string(k.Wrapped) }
 
 // of tells whether it is the key of a row.
 func (k *liveKey) of(row *storedKey) bool { return k.name == row.name && k.id == aead.KeyID(row.ID) }

@@ -257,7 +257,7 @@ func (ks *keyset) openKey(ctx context.Context, id aead.KeyID) (*liveKey, error) 
 		ks.mu.Lock()
 		rows, failed := ks.rows, ks.failure(id.String())
 		ks.mu.Unlock()
-		if k := rows.find(id); k != nil && k.Kind == kindData {
+		if k := rows.find(kindData, id); k != nil {
 			if k.Destroyed != nil {
 				return nil, &Error{Tenant: ks.tenant, Since: *k.Destroyed, Ref: k.Ref, Err: ErrErased}
 			}

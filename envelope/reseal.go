@@ -56,7 +56,7 @@ func (r *ring) stale(ctx context.Context, record []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	k := rows.find(id)
+	k := rows.find(kindData, id)
 	switch {
 	case k == nil:
 		return false, &Error{KeyID: id, Err: ErrUnknownKey}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -136,7 +137,7 @@ func decodeRow(r Row, v any) error {
 	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("%w: row %.400q does not decode", ErrFormat, r.Key)
 	}
-	if d.More() {
+	if _, err := d.Token(); err != io.EOF {
 		return fmt.Errorf("%w: row %.400q goes on after its end", ErrFormat, r.Key)
 	}
 	return nil
@@ -164,6 +165,7 @@ func (s *stored) parse(rows []Row) error {
 	for _, r := range rows {
 		rest := strings.TrimPrefix(r.Key, s.prefix)
 		if rest == "" {
+			s.head = head{}
 			if err := decodeRow(r, &s.head); err != nil {
 				return err
 			}
@@ -245,10 +247,10 @@ func (s *stored) at(name string) *storedKey {
 	return nil
 }
 
-// find returns the key with this id, or nil.
-func (s *stored) find(id aead.KeyID) *storedKey {
+// find returns the key of a kind with this id, or nil.
+func (s *stored) find(kind string, id aead.KeyID) *storedKey {
 	for i := range s.keys {
-		if aead.KeyID(s.keys[i].ID) == id {
+		if s.keys[i].Kind == kind && aead.KeyID(s.keys[i].ID) == id {
 			return &s.keys[i]
 		}
 	}

@@ -92,8 +92,10 @@ func (r *ring) owner(ctx context.Context, id aead.KeyID) (string, error) {
 		if err := decodeRow(row, &entry); err != nil {
 			return "", err
 		}
-		if entry.Format == rowFormat {
-			prefix = dataPrefix(entry.Row)
+		prefix = dataPrefix(entry.Row)
+		other := strings.Contains(entry.Row, "/"+kindWrap+"/") || strings.Contains(entry.Row, "/"+kindLookup+"/")
+		if entry.Format != rowFormat || prefix == "" && !other {
+			return "", fmt.Errorf("%w: row %q names no key", ErrFormat, row.Key)
 		}
 	}
 	r.owners.Set(id, owner{prefix, time.Now().Add(pause)})

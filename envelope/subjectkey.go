@@ -50,7 +50,7 @@ func (ks *keyset) wrapKey(ctx context.Context, id aead.KeyID) (*liveKey, error) 
 		ks.mu.Lock()
 		rows := ks.rows
 		ks.mu.Unlock()
-		if k := rows.find(id); k != nil && k.Kind == kindWrap && k.Destroyed == nil {
+		if k := rows.find(kindWrap, id); k != nil && k.Destroyed == nil {
 			return ks.unlock(ctx, k)
 		} else if again {
 			return nil, fmt.Errorf("%w: its wrap key %s is not there", ErrOpen, id)
