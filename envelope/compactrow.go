@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -127,17 +126,4 @@ func (c *compaction) opened(ctx context.Context, k, under *storedKey) ([]byte, e
 		err = fmt.Errorf("%w: the key in row %.400q is not the one that its commitment names", ErrOpen, k.name)
 	}
 	return raw, err
-}
-
-// rewrapped returns the row of a subject's key as it is in the store now, when that is wrapped otherwise: a run of Compact has wrapped it anew since it was read. Otherwise it returns nil.
-func (r *ring) rewrapped(ctx context.Context, k *storedKey) (*storedKey, error) {
-	row, err := r.get(ctx, k.name)
-	if err != nil {
-		return nil, err
-	}
-	again, err := parseKeyRow(row, k.prefix())
-	if err != nil || again.Destroyed != nil || again.ID != k.ID || bytes.Equal(again.Wrapped, k.Wrapped) {
-		return nil, nil
-	}
-	return &again, nil
 }

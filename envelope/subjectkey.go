@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -20,10 +21,20 @@ func (ks *keyset) unwrapSubject(ctx context.Context, k *storedKey) ([]byte, erro
 	}
 	wrap, err := ks.parent.wrapKey(ctx, aead.KeyID(k.Wrapped[1:recordHeader]))
 	if errors.Is(err, ErrOpen) {
-		if again, missed := ks.ring.rewrapped(ctx, k); missed != nil {
+		// Since it was read it may have been wrapped anew, or erased.
+		rows, missed := ks.ring.read(ctx, k.prefix())
+		if missed == nil {
+			missed = ks.refusal(rows)
+		}
+		if missed != nil {
 			return nil, missed
-		} else if again != nil {
-			return ks.unwrapSubject(ctx, again)
+		}
+		switch now := rows.at(k.name); {
+		case now == nil:
+		case now.Destroyed != nil:
+			return nil, &Error{Tenant: ks.tenant, Since: *now.Destroyed, Ref: now.Ref, Err: ErrErased}
+		case now.ID == k.ID && !bytes.Equal(now.Wrapped, k.Wrapped):
+			return ks.unwrapSubject(ctx, now)
 		}
 	}
 	if err != nil {
