@@ -29,7 +29,7 @@ const (
 )
 
 // Auditor is told of every event, from any goroutine. An error of Record stops what the event is about: a key that was unwrapped is not used, an operation that is
-// starting is not carried out; of one that is done the caller learns the error.
+// starting is not carried out; of one that is done the caller learns the error. That a key was to rotate by its age and did not is no error of the Seal that met it.
 type Auditor interface {
 	Record(ctx context.Context, e Event) error
 }

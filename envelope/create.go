@@ -23,6 +23,12 @@ func (ks *keyset) newVersion(ctx context.Context, kind string, rotate bool, from
 		if err != nil {
 			return nil, err
 		}
+		peopled := false
+		if kind == kindLookup {
+			if peopled, err = ks.peopled(ctx); err != nil { // before the rows are read: another process may make the key and a subject now
+				return nil, err
+			}
+		}
 		rows, err := ks.ring.read(ctx, prefix)
 		if err != nil {
 			return nil, err
@@ -33,6 +39,8 @@ func (ks *keyset) newVersion(ctx context.Context, kind string, rotate bool, from
 		switch latest := rows.latest(kind); {
 		case !rotate && rows.living(kind), from != 0 && latest != from:
 			return nil, nil
+		case kind == kindLookup && (peopled || latest > 0): // another one would find no subject, nor that one was erased
+			return nil, fmt.Errorf("%w: the tenant has subjects, and no row with the lookup key that finds them: restore it", ErrFormat)
 		case latest >= maxVersion:
 			return nil, fmt.Errorf("%w: there is a version %d", ErrFormat, latest)
 		}
@@ -44,8 +52,8 @@ func (ks *keyset) newVersion(ctx context.Context, kind string, rotate bool, from
 		}
 		k.name = versionName(prefix, kind, k.Version)
 		changes, err := ks.wrapNew(ctx, k, raw)
-		if errors.Is(err, ErrConflict) {
-			if err := ks.parent.newer(ctx, time.Now()); err != nil {
+		if err == errReplaced {
+			if err := ks.parent.newer(ctx); err != nil {
 				return nil, err
 			}
 			continue
@@ -63,12 +71,21 @@ func (ks *keyset) newVersion(ctx context.Context, kind string, rotate bool, from
 			return nil, err
 		}
 		if ks.parent != nil { // the conflict may be about the tenant's rows
-			if err := ks.parent.newer(ctx, time.Now()); err != nil {
+			if err := ks.parent.newer(ctx); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return nil, errConflict("new version of a key")
+}
+
+// peopled tells whether the tenant has rows of subjects.
+func (ks *keyset) peopled(ctx context.Context) (bool, error) {
+	page, err := ks.ring.store.List(ctx, subjectsPrefix(ks.tenant), "", 1)
+	if err != nil {
+		return false, storeFailure(ctx, err)
+	}
+	return len(page) > 0, nil
 }
 
 // home returns the prefix of the scope's rows, having made the tenant's lookup key where there is none.
@@ -105,7 +122,7 @@ func (ks *keyset) makeOnce(ctx context.Context, kind string) error {
 	if err != nil {
 		return err
 	}
-	return ks.newer(ctx, time.Now())
+	return ks.newer(ctx)
 }
 
 // living tells whether there is a key of the kind that is not destroyed, readable or not.
@@ -131,6 +148,9 @@ func (s *stored) guard() Change {
 	return Change{Row: Row{Key: s.prefix, Value: encodeRow(head{Format: rowFormat, State: active, Since: time.Now().UTC().Truncate(time.Millisecond)})}}
 }
 
+// errReplaced says that the wrap key was replaced while the KMS was asked.
+var errReplaced = errors.New("wrap key replaced meanwhile")
+
 // wrapNew has a new key wrapped, and returns what must not change until it is written.
 func (ks *keyset) wrapNew(ctx context.Context, k *storedKey, raw []byte) ([]Change, error) {
 	if ks.parent == nil {
@@ -153,7 +173,7 @@ func (ks *keyset) wrapNew(ctx context.Context, k *storedKey, raw []byte) ([]Chan
 			return nil, err
 		}
 		if wrap, err = ks.parent.newest(ctx, kindWrap); wrap == nil && err == nil {
-			err = ErrConflict
+			err = errReplaced
 		}
 		if err != nil {
 			return nil, err
@@ -164,7 +184,7 @@ func (ks *keyset) wrapNew(ctx context.Context, k *storedKey, raw []byte) ([]Chan
 	ks.parent.mu.Unlock()
 	under := rows.at(wrap.name)
 	if under == nil || !wrap.of(under) || under.Closed || under.Destroyed != nil || rows.row.Revision == 0 {
-		return nil, ErrConflict // it was replaced while the KMS was asked
+		return nil, errReplaced
 	}
 	if k.Wrapped, err = ks.ring.wrapSubject(wrap, ks.tenant, k, raw); err != nil {
 		return nil, err

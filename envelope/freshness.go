@@ -109,11 +109,15 @@ func (ks *keyset) once(ctx context.Context, name string, load func(ctx context.C
 func (ks *keyset) reload(ctx context.Context) error {
 	return ks.once(ctx, "rows", func(ctx context.Context) error {
 		at, wraps := time.Now(), ks.wraps()
+		ks.mu.Lock()
+		ks.begun++
+		load := ks.begun
+		ks.mu.Unlock()
 		rows, err := ks.read(ctx)
 		if err == nil && rows.head.State == active && ks.parent == nil {
 			err = ks.recheck(ctx, rows)
 		}
-		err = ks.settle(at, rows, err)
+		err = ks.settle(load, at, rows, err)
 		if have := ks.wraps(); slices.ContainsFunc(wraps, func(k *liveKey) bool { return !slices.Contains(have, k) }) {
 			ks.dropSubjects()
 		}
@@ -121,12 +125,15 @@ func (ks *keyset) reload(ctx context.Context) error {
 	})
 }
 
-// newer reloads until the rows are from after a time: a load in flight may have read them before. That the KMS can't be reached is no failure here.
-func (ks *keyset) newer(ctx context.Context, than time.Time) error {
+// newer reloads until the rows are from a load that began after this call: one in flight may have read them before. That the KMS can't be reached is no failure here.
+func (ks *keyset) newer(ctx context.Context) error {
+	ks.mu.Lock()
+	before := ks.begun
+	ks.mu.Unlock()
 	for {
 		err := ks.reload(ctx)
 		ks.mu.Lock()
-		done := ks.rows != nil && !ks.rows.readAt.Before(than)
+		done := ks.taken > before
 		failed := ks.failed
 		ks.mu.Unlock()
 		switch {
@@ -144,24 +151,24 @@ func (ks *keyset) newer(ctx context.Context, than time.Time) error {
 func (ks *keyset) expire() {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
-	ks.failed, ks.outage, ks.retryAt, ks.notBefore = nil, false, time.Time{}, time.Now()
+	ks.failed, ks.outage, ks.retryAt, ks.stale = nil, false, time.Time{}, ks.begun
 	ks.phase.CompareAndSwap(fresh, expired)
 	ks.phase.CompareAndSwap(due, expired)
 }
 
-// settle takes in how a load ended. rows is nil when the store failed.
-func (ks *keyset) settle(at time.Time, rows *stored, err error) error {
+// settle takes in how a load that began at a time ended. rows is nil when the store failed.
+func (ks *keyset) settle(load uint64, at time.Time, rows *stored, err error) error {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
 	if ks.phase.Load() == gone || errors.Is(err, errGone) { // of a key that the load needed: it is no answer
 		return errGone
 	}
-	if rows != nil && rows.readAt.Before(ks.notBefore) {
+	if rows != nil && load <= ks.stale {
 		return errGone
 	}
 	now := time.Now()
 	if rows != nil {
-		ks.rows, ks.bad = rows, nil
+		ks.rows, ks.taken, ks.bad = rows, load, nil
 		if refused := ks.refusal(rows); refused != nil {
 			err = refused
 		}

@@ -18,7 +18,7 @@ type front struct {
 
 const (
 	maxSlots = 1 << 16
-	hearsay  = 16 // one of so many hits
+	hearsay  = 32 // one of so many hits
 )
 
 func newFront(entries int) *front {
@@ -29,27 +29,32 @@ func newFront(entries int) *front {
 	return &front{maphash.MakeSeed(), make([]atomic.Pointer[keyset], n), make([]atomic.Pointer[liveKey], n)}
 }
 
-// sealing returns where the keyset of a scope may be found.
-func (f *front) sealing(key *setKey) *atomic.Pointer[keyset] {
+// hash returns the hash of a scope.
+func (f *front) hash(key setKey) uint64 {
 	h := maphash.String(f.seed, key.tenant)
 	if key.person {
 		h = h*31 + maphash.String(f.seed, key.subject)
 	}
-	return &f.seals[h&uint64(len(f.seals)-1)]
+	return h
+}
+
+// sealing returns where the keyset of a scope with this hash may be found.
+func (f *front) sealing(hash uint64) *atomic.Pointer[keyset] {
+	return &f.seals[hash&uint64(len(f.seals)-1)]
 }
 
 // opening returns where the key with an id may be found.
-func (f *front) opening(id aead.KeyID) *atomic.Pointer[liveKey] {
+func (f *front) opening(id *aead.KeyID) *atomic.Pointer[liveKey] {
 	return &f.opens[binary.BigEndian.Uint64(id[:])&uint64(len(f.opens)-1)]
 }
 
 // hot returns the key that seals where it may be used without a look at anything else, or nil.
-func (r *ring) hot(key setKey) *liveKey {
-	slot := r.front.sealing(&key)
+func (r *ring) hot(s *scope) *liveKey {
+	slot := r.front.sealing(s.hash)
 	ks := slot.Load()
-	if ks == nil || !ks.is(&key) {
+	if ks == nil || !ks.is(s) {
 		var ok bool
-		if ks, ok = r.sets.GetIfPresent(key); !ok {
+		if ks, ok = r.sets.GetIfPresent(s.key()); !ok {
 			return nil
 		}
 		slot.Store(ks)
@@ -64,18 +69,18 @@ func (r *ring) hot(key setKey) *liveKey {
 }
 
 // hotByID is hot for the key with an id.
-func (r *ring) hotByID(key setKey, id aead.KeyID) *liveKey {
+func (r *ring) hotByID(s *scope, id *aead.KeyID) *liveKey {
 	slot := r.front.opening(id)
-	if k := slot.Load(); k != nil && k.id == id && k.set.is(&key) && k.set.fresh() {
+	if k := slot.Load(); k != nil && k.id == *id && k.set.is(s) && k.set.fresh() {
 		return k
 	}
-	ks, ok := r.sets.GetIfPresent(key)
+	ks, ok := r.sets.GetIfPresent(s.key())
 	if !ok || !ks.fresh() {
 		return nil
 	}
 	if keys := ks.opening.Load(); keys != nil {
 		for _, k := range *keys {
-			if k.id == id {
+			if k.id == *id {
 				slot.Store(k)
 				return k
 			}
@@ -85,15 +90,15 @@ func (r *ring) hotByID(key setKey, id aead.KeyID) *liveKey {
 }
 
 // heard tells the cache of some of the hits, picked by the last byte of a record, which is as good as random.
-func (r *ring) heard(key setKey, record []byte) {
+func (r *ring) heard(s *scope, record []byte) {
 	if record[len(record)-1]%hearsay == 0 {
-		r.sets.GetIfPresent(key)
+		r.sets.GetIfPresent(s.key())
 	}
 }
 
 // is tells whether the keyset is of a scope.
-func (ks *keyset) is(key *setKey) bool {
-	return ks.tenant == key.tenant && ks.subject == key.subject && (ks.parent != nil) == key.person
+func (ks *keyset) is(s *scope) bool {
+	return ks.tenant == s.tenant && (ks.parent != nil) == s.person && (!s.person || ks.subject == s.subject.show())
 }
 
 // fresh tells whether the keys may be used without a look at the clock.

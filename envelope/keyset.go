@@ -40,10 +40,12 @@ type keyset struct {
 	outage  bool               // the KMS could not be reached when it was asked last
 	failed  error              // how the last load failed, nil when it did not
 	retryAt time.Time          // before it nothing is asked again
-	// What was read before notBefore is of no use: something was changed then.
-	notBefore time.Time
-	dueAt     time.Time
-	timer     *time.Timer
+	dueAt   time.Time
+	timer   *time.Timer
+	// Loads are counted, since two can begin at one reading of the clock.
+	begun uint64 // the last that began
+	taken uint64 // the one that rows are from
+	stale uint64 // up to this one they are of no use: something was changed after it began
 }
 
 const maxLive = 16 // data keys of a keyset in memory
@@ -273,7 +275,7 @@ func (ks *keyset) drop(which func(*liveKey) bool) {
 	ks.publish()
 	for _, live := range out {
 		ks.current.CompareAndSwap(live, nil)
-		ks.ring.front.opening(live.id).CompareAndSwap(live, nil)
+		ks.ring.front.opening(&live.id).CompareAndSwap(live, nil)
 	}
 	ks.ring.retire(out...)
 }
@@ -297,7 +299,7 @@ func (ks *keyset) kill() []*liveKey {
 	if ks.seen > 0 {
 		ks.ring.seen.Set(ks.key(), ks.seen)
 	}
-	ks.ring.front.sealing(new(ks.key())).CompareAndSwap(ks, nil)
+	ks.ring.front.sealing(ks.ring.front.hash(ks.key())).CompareAndSwap(ks, nil)
 	if ks.timer != nil {
 		ks.timer.Stop()
 	}

@@ -68,7 +68,7 @@ func (ks *keyset) rotate(ctx context.Context, from uint64) (aead.KeyID, error) {
 		if k != nil {
 			e.KeyID = aead.KeyID(k.ID)
 		}
-		err = ks.newer(ctx, time.Now())
+		err = ks.newer(ctx)
 	}
 	if err == nil {
 		_, _, err = ks.sealer(ctx)
@@ -190,8 +190,14 @@ func (ks *keyset) place(ctx context.Context) (string, error) {
 
 // state returns what the store has of the scope now.
 func (ks *keyset) state(ctx context.Context) (*stored, error) {
-	if ks.parent != nil {
-		if err := ks.parent.serve(ctx, false); err != nil {
+	if ks.parent == nil {
+		return ks.read(ctx)
+	}
+	if err := ks.parent.serve(ctx, false); err != nil {
+		return nil, err
+	}
+	if prefix, err := ks.where(ctx); prefix == "" && err == nil { // another process may have made the tenant's first subject since
+		if err := ks.parent.newer(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +206,7 @@ func (ks *keyset) state(ctx context.Context) (*stored, error) {
 
 // renew has the keyset take in what this process has just written. Where that fails it is used no more until it does not.
 func (ks *keyset) renew(ctx context.Context) {
-	if err := ks.newer(ctx, time.Now()); err != nil {
+	if err := ks.newer(ctx); err != nil {
 		ks.expire()
 	}
 }

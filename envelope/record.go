@@ -38,11 +38,10 @@ func (s scope) AppendSeal(ctx context.Context, dst, plaintext []byte, b Binding)
 	if err != nil {
 		return edge(dst, err)
 	}
-	key := s.key()
-	if k := r.hot(key); k != nil {
+	if k := r.hot(&s); k != nil {
 		if out, ok := k.key.SealBound(dst, k.header, plaintext, b.parts); ok {
 			k.touch()
-			r.heard(key, out)
+			r.heard(&s, out)
 			return out, nil
 		}
 	}
@@ -77,21 +76,22 @@ func (s scope) AppendOpen(ctx context.Context, dst, record []byte, b Binding) ([
 	if err != nil {
 		return edge(dst, err)
 	}
-	id, err := recordKey(record)
-	if err != nil {
+	if err := checkRecord(record); err != nil {
 		return edge(dst, err)
 	}
-	key := s.key()
-	if k := r.hotByID(key, id); k != nil {
-		r.heard(key, record)
-		if out, err, ok := k.open(dst, record, b); ok && err == nil {
+	id := (*aead.KeyID)(record[1:recordHeader])
+	if k := r.hotByID(&s, id); k != nil {
+		r.heard(&s, record)
+		out, err, ok := k.open(dst, record, b)
+		if ok && err == nil {
 			return out, nil
-		} else if ok {
-			return edge(dst, s.explain(err, id))
 		}
-		r.front.opening(id).CompareAndSwap(k, nil) // it was cleared
+		if ok {
+			return edge(dst, s.explain(err, k.id))
+		}
+		r.front.opening(&k.id).CompareAndSwap(k, nil) // it was cleared
 	}
-	return s.coldOpen(ctx, r, dst, record, id, b)
+	return s.coldOpen(ctx, r, dst, record, *id, b)
 }
 
 // coldOpen is AppendOpen where the key is not at hand.
@@ -137,17 +137,22 @@ func (s *scope) ready(b Binding) (*ring, error) {
 	return r, err
 }
 
-// recordKey returns the id of the key that sealed a record.
-func recordKey(record []byte) (id aead.KeyID, err error) {
+// checkRecord refuses what can't be a record.
+func checkRecord(record []byte) error {
+	if n := len(record); n >= RecordOverhead && n <= RecordOverhead+MaxRecord && record[0] == recordByte {
+		return nil
+	}
+	return noRecord(record)
+}
+
+func noRecord(record []byte) error {
 	switch {
 	case len(record) > 0 && record[0] != recordByte:
-		return id, fmt.Errorf("%w: no record starts with %02x", ErrFormat, record[0])
+		return fmt.Errorf("%w: no record starts with %02x", ErrFormat, record[0])
 	case len(record) < RecordOverhead:
-		return id, fmt.Errorf("%w: a record has at least %d bytes, not %d", ErrTruncated, RecordOverhead, len(record))
-	case len(record) > RecordOverhead+MaxRecord:
-		return id, fmt.Errorf("%w: a record has at most %d bytes", ErrFormat, RecordOverhead+MaxRecord)
+		return fmt.Errorf("%w: a record has at least %d bytes, not %d", ErrTruncated, RecordOverhead, len(record))
 	}
-	return aead.KeyID(record[1:recordHeader]), nil
+	return fmt.Errorf("%w: a record has at most %d bytes", ErrFormat, RecordOverhead+MaxRecord)
 }
 
 // explain names the tenant and key of an error.
@@ -286,11 +291,11 @@ func (ks *keyset) openKey(ctx context.Context, id aead.KeyID) (*liveKey, error) 
 		}
 		// Another process may have just made it, or the lookup key without which this one knows no subject.
 		if rows.prefix == "" {
-			if err := ks.parent.newer(ctx, time.Now()); err != nil {
+			if err := ks.parent.newer(ctx); err != nil {
 				return nil, err
 			}
 		}
-		if err := ks.newer(ctx, time.Now()); err != nil {
+		if err := ks.newer(ctx); err != nil {
 			return nil, err
 		}
 	}

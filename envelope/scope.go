@@ -46,17 +46,27 @@ type scope struct {
 	keyring *Keyring
 	tenant  string
 	subject hidden
-	person  bool // a Subject
+	person  bool   // a Subject
+	hash    uint64 // of the ids, by which the front finds it
 }
 
 // Tenant returns the tenant with this id: 1 to 255 bytes of valid UTF-8, compared as bytes. An id that is not fails when it is used.
-func (r *Keyring) Tenant(id string) Tenant { return Tenant{scope{keyring: r, tenant: id}} }
+func (r *Keyring) Tenant(id string) Tenant {
+	s := scope{keyring: r, tenant: id}
+	if ring, err := s.ring(); err == nil {
+		s.hash = ring.front.hash(s.key())
+	}
+	return Tenant{s}
+}
 
 // Subject returns the subject with this id: 1 to 255 bytes of valid UTF-8, compared as bytes. What the store, errors, logs and
 // events hold of it is an HMAC under a key of the tenant's. An id that is not valid fails when it is used.
 func (t Tenant) Subject(id string) Subject {
 	s := t.scope
 	s.subject, s.person = hide(id), true
+	if ring, err := s.ring(); err == nil {
+		s.hash = ring.front.hash(s.key())
+	}
 	return Subject{s}
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/holdfast-go/holdfast/aead"
 	"github.com/holdfast-go/holdfast/internal/derive"
@@ -66,7 +65,7 @@ func (ks *keyset) wrapKey(ctx context.Context, id aead.KeyID) (*liveKey, error) 
 		} else if again {
 			return nil, fmt.Errorf("%w: its wrap key %s is not there", ErrOpen, id)
 		}
-		if err := ks.newer(ctx, time.Now()); err != nil {
+		if err := ks.newer(ctx); err != nil {
 			return nil, err
 		}
 	}

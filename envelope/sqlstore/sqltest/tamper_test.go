@@ -150,10 +150,10 @@ func editForgeries() []forgery {
 			s.drop(s.prefix["ada"] + data2)
 		}, outcome{"acme 2": unknown, "seal acme": "acme 1", "ada 2": unknown, "seal ada": "ada 1"}, outcome{"acme 2": unknown, "seal acme": envelope.Reject, "ada 2": unknown, "seal ada": envelope.Reject}},
 		{"wrap key deleted", func(s *scene) { s.drop(s.prefix["acme"] + wrap1) }, subjectsFail(envelope.ErrOpen), subjectsFail(envelope.ErrOpen)},
-		// A subject whose reference nobody knows any more gets another one, and a new key.
+		// A subject whose reference nobody knows any more gets no other one.
 		{
 			"lookup key deleted", func(s *scene) { s.drop(s.prefix["acme"] + lookup1) },
-			outcome{"ada 1": envelope.ErrWrongScope, "ada 2": envelope.ErrWrongScope, "bob 1": envelope.ErrWrongScope, "seal ada": "", "seal bob": ""},
+			outcome{"ada 1": envelope.ErrWrongScope, "ada 2": envelope.ErrWrongScope, "bob 1": envelope.ErrWrongScope, "seal ada": envelope.Reject, "seal bob": envelope.Reject},
 			outcome{},
 		},
 		{"id deleted", func(s *scene) { s.drop(s.id("acme 1")) }, outcome{}, outcome{}},
