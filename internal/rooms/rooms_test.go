@@ -45,6 +45,10 @@ func TestRooms(t *testing.T) {
 			if strings.HasPrefix(dep, "go.etcd.io/") && !strings.HasPrefix(name, "examples/") {
 				require.Equal(t, "envelope/boltstore", name, "it imports %s", dep)
 			}
+			if strings.HasPrefix(name, "tlsconfig") {
+				own := strings.HasPrefix(dep, module+"tlsconfig") || dep == module+"internal/mempipe"
+				require.True(t, own || !strings.Contains(strings.Split(dep, "/")[0], "."), "%s imports %s", name, dep)
+			}
 			if name == "aead" && strings.Contains(strings.Split(dep, "/")[0], ".") {
 				require.True(t, strings.HasPrefix(dep, module) || strings.HasPrefix(dep, "golang.org/x/"), "aead imports %s", dep)
 			}

@@ -1,0 +1,261 @@
+package tlsconfig
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Client is one policy, trust and identity for all that a process connects to. Make one with [NewClient]. It is safe for concurrent use.
+type Client struct {
+	policy   Policy
+	report   *Policy
+	servers  Match // nil for any server with the right name
+	observer Observer
+	drain    Drain
+
+	identity *held // nil without one
+	roots    *trusted
+	revoked  *revoked // nil without ClientOptions.Revoked
+
+	now  atomic.Pointer[clientGeneration]
+	end  context.CancelFunc
+	work sync.WaitGroup
+	over atomic.Bool
+
+	mu    sync.Mutex
+	conns map[*tracked]struct{}
+	swaps change // another generation has begun
+}
+
+// ClientOptions are the choices of a Client. nil and the zero value are its safe defaults.
+type ClientOptions struct {
+	// Policy is what connections must be. The zero value is [Recommended], tightened by the floor of the process.
+	Policy Policy
+	// Identity is the certificate that the Client shows to servers that ask for one. nil for none.
+	Identity Identity
+	// Servers says which servers are talked to, beside the name or address that is dialed, which their certificate must always be for. nil asks for nothing more.
+	Servers Match
+	// Revoked lists certificates that are revoked. nil checks none.
+	Revoked Revocation
+	// Drain says what becomes of connections that were made before roots or identity changed.
+	Drain Drain
+	// Observer is told of every handshake and change. nil for nobody.
+	Observer Observer
+	// ReportOnly is a stricter policy that refuses nothing: the Observer hears of every handshake that it would have refused. It judges what was negotiated.
+	ReportOnly *Policy
+}
+
+// Drain says what becomes of connections of a Client when roots or identity have changed. New requests and calls always get connections under the new ones. The zero value closes the idle ones of a Transport at once, and the others when
+// their requests have ended.
+type Drain struct {
+	// Keep leaves idle connections of a Transport open until its IdleConnTimeout, though nobody uses them any more.
+	Keep bool
+	// MaxAge is how long after the change connections of Transport, DialContext and Handshake are closed, whatever they do. 0 means never.
+	MaxAge time.Duration
+}
+
+// clientGeneration is what a Client trusts and shows at one time. It is never changed.
+type clientGeneration struct {
+	config *tls.Config
+	digest [32]byte
+}
+
+const clientSessions = 256 // servers whose sessions are kept for resumption
+
+// NewClient returns a Client that talks to servers whose certificates lead to roots. It loads everything before it returns: what can't be used now is an error, ErrInvalid, ErrWeaker or ErrCertificate. ctx bounds this first load only. What
+// changes later is taken in until Close; what is bad then is not, and the Observer and Healthy tell.
+func NewClient(ctx context.Context, roots Roots, o *ClientOptions) (*Client, error) {
+	if o == nil {
+		o = &ClientOptions{}
+	}
+	policy, err := underFloor(o.Policy, o.Policy != Policy{})
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{policy: policy, report: o.ReportOnly, servers: o.Servers, observer: o.Observer, drain: o.Drain, conns: map[*tracked]struct{}{}}
+	if err := c.check(roots, o.Identity); err != nil {
+		return nil, err
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, end) // while it starts
+	c.end = end
+	if err := c.start(life, roots, o); err != nil {
+		end()
+		return nil, err
+	}
+	if !stop() {
+		c.Close()
+		return nil, ctx.Err()
+	}
+	return c, nil
+}
+
+// check refuses what can't be a Client.
+func (c *Client) check(roots Roots, id Identity) error {
+	if err := c.policy.check(); err != nil {
+		return err
+	}
+	if c.report != nil {
+		p := *c.report
+		c.report = &p
+	}
+	switch {
+	case roots == nil:
+		return invalid("a Client needs Roots: name the CAs of the servers, or SystemRoots() for those of the system")
+	case isSystem(roots) && c.policy.privateRoots():
+		return invalid("policy %s demands private roots: name the CAs of the servers", c.policy.Name())
+	case id == nil && c.policy.needsClients():
+		return invalid("policy %s demands verified clients: set ClientOptions.Identity", c.policy.Name())
+	case c.drain.MaxAge < 0:
+		return invalid("Drain.MaxAge is %v: want 0 or more", c.drain.MaxAge)
+	case c.servers != nil:
+		return checkMatch(c.servers)
+	}
+	return nil
+}
+
+// start loads everything and has it followed until life ends.
+func (c *Client) start(life context.Context, roots Roots, o *ClientOptions) (err error) {
+	if o.Identity != nil {
+		if c.identity, err = holdIdentity(life, o.Identity, c.checkOwn, c.tell); err != nil {
+			return err
+		}
+	}
+	if c.roots, err = holdRoots(life, roots, c.tell); err != nil {
+		return err
+	}
+	if o.Revoked != nil {
+		if c.revoked, err = holdRevocation(life, o.Revoked, c.tell); err != nil {
+			return err
+		}
+	}
+	c.renew()
+	c.work.Go(func() { c.follow(life) })
+	return nil
+}
+
+// checkOwn refuses a certificate of ours that the policy or its use forbids.
+func (c *Client) checkOwn(cert *tls.Certificate) error {
+	chain, err := parseChain(cert)
+	if err != nil {
+		return err
+	}
+	if err := checkRole(chain[0], false); err != nil {
+		return err
+	}
+	return c.policy.checkOwn(chain, time.Now())
+}
+
+// follow has a new generation begin when roots, lists or identity change, until life ends.
+func (c *Client) follow(life context.Context) {
+	for {
+		var identity, revoked <-chan struct{} // nil waits for ever
+		if c.identity != nil {
+			identity = c.identity.changed()
+		}
+		if c.revoked != nil {
+			revoked = c.revoked.changed()
+		}
+		roots := c.roots.changed()
+		c.renew() // what changed before the channels were taken
+		select {
+		case <-roots:
+		case <-identity:
+		case <-revoked:
+		case <-life.Done():
+			return
+		}
+	}
+}
+
+// renew begins a new generation where roots, lists or identity are others now.
+func (c *Client) renew() {
+	pool, roots := c.roots.now()
+	d := newDigest("client").add(roots[:])
+	if c.identity != nil {
+		for _, cert := range c.identity.all() {
+			d.add(cert.Certificate[0])
+		}
+	}
+	if c.revoked != nil {
+		lists := c.revoked.digest()
+		d.add(lists[:])
+	}
+	last, digest := c.now.Load(), d.sum()
+	if last != nil && last.digest == digest {
+		return
+	}
+	config := &tls.Config{RootCAs: pool}
+	c.policy.configure(config)
+	if c.identity != nil {
+		config.GetClientCertificate = c.identity.client
+	}
+	// What a session rests on counts for one generation only: it has its own cache.
+	config.ClientSessionCache = tls.NewLRUClientSessionCache(clientSessions)
+	config.VerifyConnection = c.verify
+	c.now.Store(&clientGeneration{config: config, digest: digest})
+	if last != nil {
+		c.swaps.announce()
+		c.expire()
+	}
+}
+
+// verify is VerifyConnection.
+func (c *Client) verify(cs tls.ConnectionState) error {
+	if c.over.Load() {
+		return ErrClosed
+	}
+	chain, err := judgePeer(&cs, c.policy, c.servers, c.revoked)
+	if err != nil {
+		c.tell(Event{Kind: KindRefused, Reason: ReasonOf(err)})
+		return err
+	}
+	if c.report != nil {
+		reason := c.report.judgeState(&cs)
+		if reason == Allowed {
+			reason = reportPeer(*c.report, chain, false)
+		}
+		if reason != Allowed {
+			c.tell(Event{Kind: KindWouldRefuse, Reason: reason})
+		}
+	}
+	observe(c.observer, false, &cs)
+	return nil
+}
+
+// Healthy returns nil while roots and identity are fresh, as [Server.Healthy] says.
+func (c *Client) Healthy() error {
+	if c.over.Load() {
+		return ErrClosed
+	}
+	now := time.Now()
+	err := c.roots.healthy(now)
+	if c.identity != nil {
+		err = errors.Join(err, c.identity.healthy(now))
+	}
+	if c.revoked != nil {
+		err = errors.Join(err, c.revoked.healthy(now))
+	}
+	return err
+}
+
+// Close ends what follows files, has every later handshake fail and closes the idle connections of its Transports. Connections in use go on. Close again does nothing.
+func (c *Client) Close() error {
+	c.over.Store(true)
+	c.end()
+	c.work.Wait()
+	c.swaps.announce() // Transports let go of their idle connections
+	return nil
+}
+
+// tell tells the Observer.
+func (c *Client) tell(e Event) {
+	if c.observer != nil {
+		e.Server, e.Time = false, time.Now()
+		c.observer.Observe(e)
+	}
+}

@@ -1,0 +1,264 @@
+package tlsconfig
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Server is one policy, certificate and trust for all that listens in a process. Make one with [NewServer]. It is safe for concurrent use.
+type Server struct {
+	policy    Policy
+	report    *Policy
+	clients   *Clients
+	protocols []string
+	observer  Observer
+
+	identity *held
+	roots    *trusted // nil without Clients
+	revoked  *revoked // nil without Clients.Revoked
+	tickets  *ticketKeys
+
+	now  atomic.Pointer[generation]
+	end  context.CancelFunc
+	work sync.WaitGroup // watchers
+	over atomic.Bool
+}
+
+// ServerOptions are the choices of a Server. nil and the zero value are its safe defaults.
+type ServerOptions struct {
+	// Policy is what connections must be. The zero value is [Recommended], tightened by the floor of the process.
+	Policy Policy
+	// Clients says which clients are let in by certificate. nil asks for none, and fails under a policy that demands them.
+	Clients *Clients
+	// Tickets says how sessions are resumed. nil means within this process.
+	Tickets *Tickets
+	// Protocols are the application protocols (ALPN), the preferred first. nil means "h2" and "http/1.1".
+	Protocols []string
+	// Observer is told of every handshake and change. nil for nobody.
+	Observer Observer
+	// ReportOnly is a stricter policy that refuses nothing: the Observer hears of every handshake that it would have refused.
+	ReportOnly *Policy
+}
+
+// Clients are the clients that a Server lets in by their certificates, which are verified for client authentication, in full handshakes and resumed ones.
+type Clients struct {
+	// Roots are the CAs of the clients. Required: without, crypto/tls would take those of the system. [SystemRoots] must be asked for.
+	Roots Roots
+	// Allow says who of those verified is let in. Required: [AnyIdentity] for all.
+	Allow Match
+	// Optional lets clients without a certificate in too. Tell them apart with [Peer].
+	Optional bool
+	// Revoked lists certificates that are revoked. nil checks none.
+	Revoked Revocation
+}
+
+// generation is what a Server serves and trusts at one time. It is never changed.
+type generation struct {
+	config *tls.Config
+	digest [32]byte // of all that the right to resume depends on
+}
+
+// NewServer returns a Server that shows the certificates of id. It loads everything before it returns: what can't be used now is an error, ErrInvalid, ErrWeaker or ErrCertificate. ctx bounds this first load only. What
+// changes later is taken in until Close; what is bad then is not, and the Observer and Healthy tell.
+func NewServer(ctx context.Context, id Identity, o *ServerOptions) (*Server, error) {
+	if o == nil {
+		o = &ServerOptions{}
+	}
+	policy, err := underFloor(o.Policy, o.Policy != Policy{})
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{policy: policy, report: o.ReportOnly, clients: o.Clients, protocols: slices.Clone(o.Protocols), observer: o.Observer}
+	if s.protocols == nil {
+		s.protocols = []string{"h2", "http/1.1"}
+	}
+	if err := s.check(id); err != nil {
+		return nil, err
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, end) // while it starts
+	s.end = end
+	if err := s.start(life, id, o.Tickets); err != nil {
+		end()
+		return nil, err
+	}
+	if !stop() {
+		return nil, s.failed(ctx.Err())
+	}
+	return s, nil
+}
+
+func (s *Server) failed(err error) error {
+	s.Close()
+	return err
+}
+
+// check refuses what can't be a Server.
+func (s *Server) check(id Identity) error {
+	if err := s.policy.check(); err != nil {
+		return err
+	}
+	if s.report != nil {
+		p := *s.report
+		s.report = &p
+	}
+	switch c := s.clients; {
+	case id == nil:
+		return invalid("a Server needs an Identity")
+	case slices.Contains(s.protocols, "h2") && !s.policy.allowsHTTP2():
+		return invalid("policy %s has TLS 1.2 without a suite of AES_128_GCM, which HTTP/2 demands: demand TLS 1.3, or leave \"h2\" out of ServerOptions.Protocols", s.policy.Name())
+	case c == nil && s.policy.needsClients():
+		return invalid("policy %s demands verified clients: set ServerOptions.Clients", s.policy.Name())
+	case c == nil:
+		return nil
+	case c.Roots == nil:
+		return invalid("Clients.Roots is nil: name the CAs of your clients, or SystemRoots() for those of the system")
+	case c.Optional && s.policy.needsClients():
+		return invalid("policy %s demands verified clients: Clients.Optional lets others in", s.policy.Name())
+	case isSystem(c.Roots) && s.policy.privateRoots():
+		return invalid("policy %s demands private roots: name the CAs of your clients", s.policy.Name())
+	default:
+		own := *c
+		s.clients = &own
+		return checkMatch(c.Allow)
+	}
+}
+
+// start loads everything and has it followed until life ends.
+func (s *Server) start(life context.Context, id Identity, tickets *Tickets) (err error) {
+	if s.identity, err = holdIdentity(life, id, s.checkOwn, s.tell); err != nil {
+		return err
+	}
+	if s.clients != nil {
+		if s.roots, err = holdRoots(life, s.clients.Roots, s.tell); err != nil {
+			return err
+		}
+		if s.clients.Revoked != nil {
+			if s.revoked, err = holdRevocation(life, s.clients.Revoked, s.tell); err != nil {
+				return err
+			}
+		}
+	}
+	if s.tickets, err = newTicketKeys(life, tickets, s.policy.ticketLife()); err != nil {
+		return err
+	}
+	s.renew()
+	s.work.Go(func() { s.follow(life) })
+	return nil
+}
+
+// checkOwn refuses a certificate of ours that the policy or its use forbids.
+func (s *Server) checkOwn(c *tls.Certificate) error {
+	chain, err := parseChain(c)
+	if err != nil {
+		return err
+	}
+	if err := checkRole(chain[0], true); err != nil {
+		return err
+	}
+	return s.policy.checkOwn(chain, time.Now())
+}
+
+// follow has a new generation begin when trust changes, until life ends.
+func (s *Server) follow(life context.Context) {
+	for {
+		var roots, revoked <-chan struct{} // nil waits for ever
+		if s.roots != nil {
+			roots = s.roots.changed()
+		}
+		if s.revoked != nil {
+			revoked = s.revoked.changed()
+		}
+		s.renew() // what changed before the channels were taken
+		select {
+		case <-roots:
+		case <-revoked:
+		case <-life.Done():
+			return
+		}
+	}
+}
+
+// renew begins a new generation where trust is another one now.
+func (s *Server) renew() {
+	c := &tls.Config{NextProtos: s.protocols, GetCertificate: s.certificate}
+	s.policy.configure(c)
+	d := newDigest("server").add(s.policy.canonical())
+	if s.clients != nil {
+		pool, roots := s.roots.now()
+		c.ClientCAs, c.ClientAuth = pool, tls.RequireAndVerifyClientCert
+		mode := "required"
+		if s.clients.Optional {
+			c.ClientAuth, mode = tls.VerifyClientCertIfGiven, "optional"
+		}
+		d.add(roots[:]).add([]byte(s.clients.Allow.describe())).add([]byte(mode))
+		if s.revoked != nil {
+			lists := s.revoked.digest()
+			d.add(lists[:])
+		}
+	}
+	next := &generation{config: c, digest: d.sum()}
+	if last := s.now.Load(); last == nil || last.digest != next.digest {
+		s.now.Store(next)
+	}
+}
+
+// Config returns a config for whatever serves TLS: http.Server, gRPC, a listener. It stays live: it may be cloned, and what changes reaches every handshake after it. Don't set fields of it that say
+// something of versions, suites, certificates, clients, sessions or protocols; those for handshakes are made anew in GetConfigForClient.
+func (s *Server) Config() *tls.Config { return s.config(s.hello) }
+
+func (s *Server) config(hello func(*tls.ClientHelloInfo) (*tls.Config, error)) *tls.Config {
+	c := s.now.Load().config.Clone() // for those who read it
+	c.GetConfigForClient = hello
+	c.SessionTicketsDisabled = true // GetConfigForClient has its own
+	c.VerifyConnection = func(tls.ConnectionState) error {
+		return refuse(ReasonOther, "the config of this Server was used without its GetConfigForClient")
+	}
+	return c
+}
+
+// certificate is GetCertificate.
+func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return s.identity.get(hello)
+}
+
+// Expiry returns when the first of the certificates that are served now ends, for a gauge.
+func (s *Server) Expiry() time.Time { return firstEnd(s.identity.all()) }
+
+// Healthy returns nil while certificates, roots and revocation lists are fresh: what is wrong otherwise, such as a certificate with less than a sixth of its life left, for a readiness or alerting check. What it reports may still be
+// served: it is a warning in time.
+func (s *Server) Healthy() error {
+	if s.over.Load() {
+		return ErrClosed
+	}
+	now := time.Now()
+	errs := []error{s.identity.healthy(now), s.tickets.healthy()}
+	if s.roots != nil {
+		errs = append(errs, s.roots.healthy(now))
+	}
+	if s.revoked != nil {
+		errs = append(errs, s.revoked.healthy(now))
+	}
+	return errors.Join(errs...)
+}
+
+// Close ends what follows files and refuses every handshake from then on. Connections go on. Close again does nothing.
+func (s *Server) Close() error {
+	s.over.Store(true)
+	s.end()
+	s.work.Wait()
+	return nil
+}
+
+// tell tells the Observer of a change.
+func (s *Server) tell(e Event) {
+	if s.observer != nil {
+		e.Server, e.Time = true, time.Now()
+		s.observer.Observe(e)
+	}
+}

@@ -1,0 +1,129 @@
+package tlsconfig
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// serverConn is a handshake at a Server.
+type serverConn struct {
+	*Server
+	*generation
+	since  time.Time   // when the client was verified in full: that of the session that is resumed
+	agreed atomic.Bool // the client is let in, as far as we are concerned
+	told   atomic.Bool // that it is refused, and why
+}
+
+// hello is GetConfigForClient where nobody of ours sees how the handshake ends.
+func (s *Server) hello(h *tls.ClientHelloInfo) (*tls.Config, error) {
+	c, config, err := s.meet(h)
+	if err == nil && s.observer != nil && h.Context() != nil {
+		context.AfterFunc(h.Context(), func() { // which ends with the handshake
+			if !c.agreed.Load() {
+				c.refused(ReasonOther)
+			}
+		})
+	}
+	return config, err
+}
+
+// meet begins a handshake.
+func (s *Server) meet(h *tls.ClientHelloInfo) (*serverConn, *tls.Config, error) {
+	if s.over.Load() {
+		return nil, nil, ErrClosed
+	}
+	c := &serverConn{Server: s, generation: s.now.Load(), since: time.Now()}
+	if reason := s.policy.judgeHello(h); reason != Allowed {
+		c.refused(reason) // crypto/tls does it, with the right alert
+	} else if s.report != nil {
+		if reason := s.report.judgeHello(h); reason != Allowed {
+			c.wouldRefuse(reason)
+		}
+	}
+	config := c.generation.config.Clone()
+	config.VerifyConnection = c.verify
+	config.GetCertificate = c.certificate
+	// A ticket of TLS 1.2 opens the sessions before it to whoever gets its key.
+	if s.tickets.off || !slices.Contains(h.SupportedVersions, tls.VersionTLS13) {
+		config.SessionTicketsDisabled = true
+	} else {
+		config.WrapSession, config.UnwrapSession = c.wrap, c.unwrap
+	}
+	return c, config, nil
+}
+
+// certificate is GetCertificate.
+func (c *serverConn) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	cert, err := c.Server.certificate(h)
+	if err != nil {
+		c.refused(ReasonOf(err))
+	}
+	return cert, err
+}
+
+// verify is VerifyConnection: who the client is must be allowed, in full handshakes and in resumed ones.
+func (c *serverConn) verify(cs tls.ConnectionState) error {
+	chain, err := c.judge(&cs)
+	if err != nil {
+		c.refused(ReasonOf(err))
+		return err
+	}
+	c.agreed.Store(true)
+	if c.report != nil {
+		if reason := reportPeer(*c.report, chain, c.report.needsClients()); reason != Allowed {
+			c.wouldRefuse(reason)
+		}
+	}
+	observe(c.observer, true, &cs)
+	return nil
+}
+
+// judge returns the chain of the client, nil where it has none.
+func (c *serverConn) judge(cs *tls.ConnectionState) ([]*x509.Certificate, error) {
+	if c.clients == nil {
+		return nil, nil
+	}
+	if len(cs.VerifiedChains) == 0 {
+		if !c.clients.Optional || len(cs.PeerCertificates) > 0 {
+			return nil, refuse(ReasonNoCertificate, "the client has no verified certificate")
+		}
+		return nil, nil
+	}
+	return judgePeer(cs, c.policy, c.clients.Allow, c.revoked)
+}
+
+// refused tells, once, that the client is refused.
+func (c *serverConn) refused(reason Reason) {
+	if c.told.CompareAndSwap(false, true) {
+		c.tell(Event{Kind: KindRefused, Reason: reason})
+	}
+}
+
+// wouldRefuse tells that ReportOnly would refuse the client.
+func (c *serverConn) wouldRefuse(reason Reason) { c.tell(Event{Kind: KindWouldRefuse, Reason: reason}) }
+
+// wrap is WrapSession.
+func (c *serverConn) wrap(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
+	state, err := ss.Bytes()
+	if err != nil {
+		return useless(), nil // an error would end the connection
+	}
+	return c.tickets.seal(c.digest, cs.ServerName, c.since, state), nil
+}
+
+// unwrap is UnwrapSession. It never fails: what it can't use leads to a full handshake.
+func (c *serverConn) unwrap(ticket []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
+	since, state, ok := c.tickets.open(c.digest, cs.ServerName, ticket)
+	if ok {
+		if ss, err := tls.ParseSessionState(state); err == nil {
+			c.since = since
+			return ss, nil
+		}
+	}
+	c.tell(Event{Kind: KindTicket, Reason: ReasonOther})
+	return nil, nil
+}
