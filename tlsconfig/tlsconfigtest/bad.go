@@ -87,11 +87,7 @@ func badForAll(ca *CA, good Leaf) []Bad {
 		add("SHA-1", tlsconfig.ReasonUntrusted, ca, func(l *Leaf) { l.Signature = algorithm }) // crypto/x509 doesn't tell it from a signature of another CA
 	}
 	if !fips140.Enforced() {
-		reason := tlsconfig.ReasonWeak
-		if fips140.Enabled() {
-			reason = tlsconfig.ReasonOther // crypto/tls itself refuses it, and doesn't say why in a form to match
-		}
-		add("RSA 1024", reason, ca, func(l *Leaf) { l.Key = KeyRSA1024 })
+		add("RSA 1024", tlsconfig.ReasonWeak, ca, func(l *Leaf) { l.Key = KeyRSA1024 })
 	}
 	add("revoked", tlsconfig.ReasonRevoked, ca, nil)
 	ca.Revoke(lab[len(lab)-1].Certificate.Leaf)
