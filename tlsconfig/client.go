@@ -3,13 +3,14 @@ package tlsconfig
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Client is one policy, trust and identity for all that a process connects to. Make one with [NewClient]. It is safe for concurrent use.
+// Client is one policy, trust and identity for all that a process connects to. Sessions with servers are resumed by name, not by address, while roots, lists and identity stay. Make one with [NewClient]. It is safe for concurrent use.
 type Client struct {
 	policy   Policy
 	report   *Policy
@@ -21,10 +22,11 @@ type Client struct {
 	roots    *trusted
 	revoked  *revoked // nil without ClientOptions.Revoked
 
-	now  atomic.Pointer[clientGeneration]
-	end  context.CancelFunc
-	work sync.WaitGroup
-	over atomic.Bool
+	now      atomic.Pointer[clientGeneration]
+	renewing sync.Mutex // held by renew
+	end      context.CancelFunc
+	work     sync.WaitGroup
+	over     atomic.Bool
 
 	mu    sync.Mutex
 	conns map[*tracked]struct{}
@@ -60,11 +62,10 @@ type Drain struct {
 
 // clientGeneration is what a Client trusts and shows at one time. It is never changed.
 type clientGeneration struct {
-	config *tls.Config
-	digest [32]byte
+	config   *tls.Config // without VerifyConnection
+	digest   [32]byte
+	sessions *sessions
 }
-
-const clientSessions = 256 // servers whose sessions are kept for resumption
 
 // NewClient returns a Client that talks to servers whose certificates lead to roots. It loads everything before it returns: what can't be used now is an error, ErrInvalid, ErrWeaker or ErrCertificate. ctx bounds this first load only. What
 // changes later is taken in until Close; what is bad then is not, and the Observer and Healthy tell.
@@ -84,6 +85,7 @@ func NewClient(ctx context.Context, roots Roots, o *ClientOptions) (*Client, err
 	stop := context.AfterFunc(ctx, end) // while it starts
 	c.end = end
 	if err := c.start(life, roots, o); err != nil {
+		stop()
 		end()
 		return nil, err
 	}
@@ -127,6 +129,9 @@ func (c *Client) start(life context.Context, roots Roots, o *ClientOptions) (err
 	}
 	if c.roots, err = holdRoots(life, roots, c.tell); err != nil {
 		return err
+	}
+	if c.policy.privateRoots() && c.roots.systems() {
+		return invalid("policy %s demands private roots, and the Roots are those of the system", c.policy.Name())
 	}
 	if o.Revoked != nil {
 		if c.revoked, err = holdRevocation(life, o.Revoked, c.tell); err != nil {
@@ -174,12 +179,14 @@ func (c *Client) follow(life context.Context) {
 
 // renew begins a new generation where roots, lists or identity are others now.
 func (c *Client) renew() {
+	c.renewing.Lock()
+	defer c.renewing.Unlock()
 	pool, roots := c.roots.now()
 	d := newDigest("client").add(roots[:])
+	var identity *tls.Certificate
 	if c.identity != nil {
-		for _, cert := range c.identity.all() {
-			d.add(cert.Certificate[0])
-		}
+		identity = c.identity.all()[0]
+		d.add(identity.Certificate[0])
 	}
 	if c.revoked != nil {
 		lists := c.revoked.digest()
@@ -191,41 +198,75 @@ func (c *Client) renew() {
 	}
 	config := &tls.Config{RootCAs: pool}
 	c.policy.configure(config)
-	if c.identity != nil {
-		config.GetClientCertificate = c.identity.client
+	if identity != nil {
+		config.GetClientCertificate = present(identity)
 	}
 	// What a session rests on counts for one generation only: it has its own cache.
-	config.ClientSessionCache = tls.NewLRUClientSessionCache(clientSessions)
-	config.VerifyConnection = c.verify
-	c.now.Store(&clientGeneration{config: config, digest: digest})
+	cache := newSessions(c.policy.ticketLife())
+	config.ClientSessionCache = cache
+	c.now.Store(&clientGeneration{config, digest, cache})
 	if last != nil {
 		c.swaps.announce()
 		c.expire()
 	}
 }
 
-// verify is VerifyConnection.
-func (c *Client) verify(cs tls.ConnectionState) error {
-	if c.over.Load() {
-		return ErrClosed
+// present is GetClientCertificate with a certificate, or none where the server can't take it.
+func present(c *tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if info.SupportsCertificate(c) == nil {
+			return c, nil
+		}
+		return &tls.Certificate{}, nil
 	}
-	chain, err := judgePeer(&cs, c.policy, c.servers, c.revoked)
+}
+
+// verify is VerifyConnection of a generation. It tells of refusals, and of what was agreed to unless proven is to follow.
+func (c *Client) verify(g *clientGeneration, cs tls.ConnectionState, follows bool) error {
+	err := c.judge(g, &cs)
 	if err != nil {
 		c.tell(Event{Kind: KindRefused, Reason: ReasonOf(err)})
 		return err
 	}
+	if !cs.DidResume {
+		g.sessions.verified(cs.ServerName)
+	}
+	if !follows {
+		c.agreed(&cs, false)
+	}
+	return nil
+}
+
+// judge refuses a server that is not, or no longer, to be talked to.
+func (c *Client) judge(g *clientGeneration, cs *tls.ConnectionState) error {
+	if c.over.Load() {
+		return ErrClosed
+	}
+	if cs.DidResume && !c.roots.listed() { // what roots of a user's own check besides, crypto/tls leaves out
+		if err := verifyAgain(cs, x509.VerifyOptions{Roots: g.config.RootCAs}); err != nil {
+			return err
+		}
+	}
+	_, err := judgePeer(cs, c.policy, c.servers, c.revoked)
+	return err
+}
+
+// agreed tells of a handshake. proven says that it has ended well.
+func (c *Client) agreed(cs *tls.ConnectionState, proven bool) {
 	if c.report != nil {
-		reason := c.report.judgeState(&cs)
+		reason := c.report.judgeState(cs)
 		if reason == Allowed {
-			reason = reportPeer(*c.report, chain, false)
+			reason = reportPeer(*c.report, cs.VerifiedChains[0], false)
 		}
 		if reason != Allowed {
 			c.tell(Event{Kind: KindWouldRefuse, Reason: reason})
 		}
 	}
-	observe(c.observer, false, &cs)
-	return nil
+	observe(c.observer, false, cs, proven)
 }
+
+// Policy returns what the Client keeps: the policy of its options under the floor of the process.
+func (c *Client) Policy() Policy { return c.policy }
 
 // Healthy returns nil while roots and identity are fresh, as [Server.Healthy] says.
 func (c *Client) Healthy() error {
@@ -254,6 +295,9 @@ func (c *Client) Close() error {
 
 // tell tells the Observer.
 func (c *Client) tell(e Event) {
+	if (e.Kind == KindTrust || e.Kind == KindCertificate) && c.now.Load() != nil {
+		c.renew() // who hears of it finds it done
+	}
 	if c.observer != nil {
 		e.Server, e.Time = false, time.Now()
 		c.observer.Observe(e)

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"testing"
 	"time"
@@ -121,16 +122,20 @@ func TestClientIdentity(t *testing.T) {
 	s := newServed(t)
 	seen := make(chan tlsconfig.PeerID, 10)
 	server := s.newServer(t, &tlsconfig.ServerOptions{Clients: s.clients(), Observer: peerEvents{&events{}, func(p tlsconfig.PeerID) { seen <- p }}})
-	addr := echo(t, server.Config())
+	addr := serveHTTP(t, server, &http.Server{Handler: hostSays})
 	identity := newSwapIdentity(s.client)
 	client := s.newClient(t, &tlsconfig.ClientOptions{Identity: identity})
-	mustHear(t, addr, client.Snapshot(servedHost))
+	before := client.Snapshot(servedHost)
+	ask(t, addr, before)
 	require.Equal(t, []string{"client.example"}, (<-seen).DNS)
 	identity.swap(s.ca.Issue(&tlsconfigtest.Leaf{DNS: []string{"renewed.example"}, Client: true}))
 	require.Eventually(t, func() bool {
-		mustHear(t, addr, client.Snapshot(servedHost))
+		ask(t, addr, client.Snapshot(servedHost))
 		return (<-seen).DNS[0] == "renewed.example"
 	}, 10*time.Second, time.Millisecond)
+	before.ClientSessionCache = nil
+	ask(t, addr, before)
+	require.Equal(t, []string{"client.example"}, (<-seen).DNS, "a snapshot is of its moment")
 }
 
 // TestClosed: after Close nothing begins.

@@ -12,7 +12,10 @@ import (
 // Snapshot returns a config for one connection to a server: roots and identity of this moment, with the standard verification of serverName, a DNS name or an address without a port. Take a new one for each connection. With a name
 // that is neither every handshake fails.
 func (c *Client) Snapshot(serverName string) *tls.Config {
-	config := c.now.Load().config.Clone()
+	generation := c.now.Load()
+	config := generation.config.Clone()
+	config.RootCAs = config.RootCAs.Clone() // it is the caller's now
+	config.VerifyConnection = func(cs tls.ConnectionState) error { return c.verify(generation, cs, false) }
 	name, err := parseServerName(serverName)
 	if err != nil {
 		config.VerifyConnection = func(tls.ConnectionState) error { return err }
@@ -54,6 +57,7 @@ func (c *Client) Handshake(ctx context.Context, raw net.Conn, serverName string)
 	generation := c.now.Load()
 	config := generation.config.Clone()
 	config.ServerName = name
+	config.VerifyConnection = func(cs tls.ConnectionState) error { return c.verify(generation, cs, true) }
 	conn := tls.Client(c.track(raw, generation, func() {}), config)
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
@@ -62,13 +66,15 @@ func (c *Client) Handshake(ctx context.Context, raw net.Conn, serverName string)
 		c.failed(err)
 		return nil, err
 	}
+	cs := conn.ConnectionState()
+	c.agreed(&cs, true)
 	return conn, nil
 }
 
 // failed tells of a handshake that did not end well, unless verify has.
 func (c *Client) failed(err error) {
 	var refusal *Refusal
-	if !errors.As(err, &refusal) {
+	if !errors.As(err, &refusal) && !errors.Is(err, ErrClosed) {
 		c.tell(Event{Kind: KindRefused, Reason: ReasonOf(err)})
 	}
 }

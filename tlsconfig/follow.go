@@ -22,7 +22,23 @@ func follow(ctx context.Context, moved <-chan struct{}, changed func() <-chan st
 		case <-moved:
 		case <-retry:
 		}
-		moved = changed() // before load, or a change during it is missed
-		again = load(ctx)
+		next := changed() // before load, or a change during it is missed
+		if same := next == moved && next != nil; same && isClosed(next) {
+			next = nil // it should have been replaced: don't spin
+		}
+		moved = next
+		if again = load(ctx); moved == nil && again == 0 {
+			again = pollMax
+		}
+	}
+}
+
+// isClosed says whether a channel that nobody sends to is closed.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }

@@ -16,14 +16,15 @@ const (
 // certificateHealth returns ErrCertificate when what is served has ended or has little left, or is in its last third and the last reload failed.
 func certificateHealth(s *singleState, now time.Time) error {
 	leaf := s.cert.Leaf
-	life, left := leaf.NotAfter.Sub(leaf.NotBefore), leaf.NotAfter.Sub(now)
+	end := chainEnd(s.cert)
+	life, left := leaf.NotAfter.Sub(leaf.NotBefore), end.Sub(now)
 	switch {
 	case left < 0:
-		return unusable("what is served for %s ended at %s", ownName(leaf), utc(leaf.NotAfter))
+		return unusable("what is served for %s ended at %s", ownName(leaf), utc(end))
 	case left < life/lowShare:
-		return unusable("what is served for %s ends at %s: less than a sixth of its lifetime is left", ownName(leaf), utc(leaf.NotAfter))
+		return unusable("what is served for %s ends at %s: less than a sixth of its lifetime is left", ownName(leaf), utc(end))
 	case s.failed != nil && left < life/lastShare:
-		return unusable("what is served for %s ends at %s, and the last reload failed: %w", ownName(leaf), utc(leaf.NotAfter), s.failed)
+		return unusable("what is served for %s ends at %s, and the last reload failed: %w", ownName(leaf), utc(end), s.failed)
 	}
 	return nil
 }
@@ -52,11 +53,11 @@ func ownName(leaf *x509.Certificate) string {
 	return "nobody by name"
 }
 
-// firstEnd returns when the first of certificates of our own ends, zero for none. They have Leaf.
+// firstEnd returns when the first of certificates of our own ends, zero for none, intermediates counted. They have Leaf.
 func firstEnd(certs []*tls.Certificate) time.Time {
 	var first time.Time
 	for _, c := range certs {
-		if end := c.Leaf.NotAfter; first.IsZero() || end.Before(first) {
+		if end := chainEnd(c); first.IsZero() || end.Before(first) {
 			first = end
 		}
 	}

@@ -58,6 +58,9 @@ func TestJudgeHelloIsWhatCryptoTLSDoes(t *testing.T) {
 		require.Equal(t, agrees, reason == Allowed, "%s: %s", reason, p)
 	})
 	for _, reason := range []Reason{Allowed, ReasonVersion, ReasonSuite, ReasonGroup} {
+		if testing.Short() {
+			break // few hellos were drawn
+		}
 		require.NotZero(t, verdicts[reason], "no hello was judged %q: the test is too narrow", reason)
 	}
 }

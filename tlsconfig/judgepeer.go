@@ -56,8 +56,25 @@ func reportPeer(p Policy, chain []*x509.Certificate, demanded bool) Reason {
 	return ReasonOf(p.checkPeer(chain))
 }
 
-// observe tells of a handshake that we agreed to.
-func observe(o Observer, server bool, cs *tls.ConnectionState) {
+// verifyAgain verifies the certificate of a peer anew, as crypto/tls does, and puts the chains in cs.
+func verifyAgain(cs *tls.ConnectionState, o x509.VerifyOptions) error {
+	if len(cs.PeerCertificates) == 0 {
+		return refuse(ReasonNoCertificate, "the peer has no certificate")
+	}
+	o.Intermediates = x509.NewCertPool()
+	for _, cert := range cs.PeerCertificates[1:] {
+		o.Intermediates.AddCert(cert)
+	}
+	chains, err := cs.PeerCertificates[0].Verify(o)
+	if err != nil {
+		return refuse(ReasonOf(err), "%w", err)
+	}
+	cs.VerifiedChains = chains
+	return nil
+}
+
+// observe tells of a handshake that we agreed to. proven says that it has ended well, so that the peer may be named.
+func observe(o Observer, server bool, cs *tls.ConnectionState, proven bool) {
 	if o == nil {
 		return
 	}
@@ -69,7 +86,7 @@ func observe(o Observer, server bool, cs *tls.ConnectionState) {
 	if ok {
 		e.PeerClass = id.class()
 	}
-	if named, yes := o.(PeerObserver); yes && ok {
+	if named, yes := o.(PeerObserver); yes && ok && proven {
 		named.ObservePeer(e, id)
 	} else {
 		o.Observe(e)

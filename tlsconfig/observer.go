@@ -10,7 +10,8 @@ type Observer interface {
 	Observe(e Event)
 }
 
-// PeerObserver is an Observer that is also told who the peer of a handshake is. Names and addresses are personal data where they are a person's.
+// PeerObserver is an Observer that is also told who the peer is, of handshakes that have ended well at Server.Serve, and at Client.Handshake, DialContext and Transport: of others, which use Config or Snapshot, nobody here sees the
+// end. Names and addresses are personal data where they are a person's.
 type PeerObserver interface {
 	Observer
 	ObservePeer(e Event, peer PeerID)
@@ -42,7 +43,7 @@ type Kind string
 
 // The kinds.
 const (
-	KindHandshake   Kind = "handshake"    // one that we agreed to
+	KindHandshake   Kind = "handshake"    // one that has ended well; where Config or Snapshot is used, one that we agreed to
 	KindRefused     Kind = "refused"      // one that we refused, or the peer did
 	KindWouldRefuse Kind = "would_refuse" // one that the policy in ReportOnly would have refused
 	KindCertificate Kind = "certificate"  // another certificate is served, or a new one is not taken: Reason and Err say why

@@ -1,6 +1,7 @@
 package tlsconfig
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -47,6 +48,9 @@ func parsePair(chain, key []byte) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("there are %d private keys in PEM, not one", keys)
 	}
 	c, err := tls.X509KeyPair(chain, key)
+	if err == nil && c.Leaf == nil { // so it is with GODEBUG=x509keypairleaf=0
+		c.Leaf, err = x509.ParseCertificate(c.Certificate[0])
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +71,10 @@ func usable(c *tls.Certificate, now time.Time) (*tls.Certificate, error) {
 	if !samePublic(key.Public(), leaf.PublicKey) {
 		return nil, unusable("the private key is not that of the first certificate")
 	}
-	if err := checkValidity(leaf, now); err != nil {
-		return nil, err
+	for _, cert := range withoutRoot(chain) {
+		if err := checkValidity(cert, now); err != nil {
+			return nil, err
+		}
 	}
 	for i := range chain[1:] {
 		if err := chain[i].CheckSignatureFrom(chain[i+1]); err != nil {
@@ -78,6 +84,26 @@ func usable(c *tls.Certificate, now time.Time) (*tls.Certificate, error) {
 	own := *c
 	own.Leaf = leaf
 	return &own, nil
+}
+
+// withoutRoot returns a chain without a root at its end, which peers leave alone.
+func withoutRoot(chain []*x509.Certificate) []*x509.Certificate {
+	if n := len(chain) - 1; n > 0 && bytes.Equal(chain[n].RawSubject, chain[n].RawIssuer) {
+		return chain[:n]
+	}
+	return chain
+}
+
+// chainEnd returns when the first certificate of a chain of our own ends.
+func chainEnd(c *tls.Certificate) time.Time {
+	end := c.Leaf.NotAfter
+	chain, _ := parseChain(c) // which was parsed before
+	for _, cert := range withoutRoot(chain) {
+		if cert.NotAfter.Before(end) {
+			end = cert.NotAfter
+		}
+	}
+	return end
 }
 
 // parseChain returns the certificates of c, leaf first and at least one, or ErrCertificate.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -189,7 +190,9 @@ func TestResumedPeer(t *testing.T) {
 		peers = append(peers, p)
 	}}
 	server := s.newServer(t, &tlsconfig.ServerOptions{Clients: s.clients(), Observer: named})
-	s.theft(t, echo(t, server.Config()))
+	addr, config := serveHTTP(t, server, &http.Server{Handler: hostSays}), s.plain()
+	ask(t, addr, config)
+	ask(t, addr, config)
 	mu.Lock()
 	defer mu.Unlock()
 	require.Len(t, peers, 2)

@@ -79,6 +79,29 @@ type crlSet struct {
 	raw   [sha256.Size]byte // of the lists as they are
 }
 
+// newerThan says whether s has a newer list of an issuer than next has: who was revoked must not come back with an old file.
+func (s *crlSet) newerThan(next *crlSet) bool {
+	after := next.newest()
+	for issuer, c := range s.newest() {
+		if then := after[issuer]; then != nil && then.before(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// newest returns the newest list of each issuer.
+func (s *crlSet) newest() map[string]*crl {
+	all := map[string]*crl{}
+	for _, c := range s.lists {
+		issuer := string(c.list.RawIssuer) + string(c.list.AuthorityKeyId)
+		if last := all[issuer]; last == nil || last.before(c) {
+			all[issuer] = c
+		}
+	}
+	return all
+}
+
 // ends returns when the first issuer is without a list, if nothing new comes.
 func (s *crlSet) ends() time.Time {
 	last := map[string]time.Time{}
@@ -151,6 +174,9 @@ func (v *revoked) reload(ctx context.Context) time.Duration {
 		return 0
 	}
 	now := v.state.Load()
+	if err == nil && now.newerThan(next) {
+		err = errors.New("a list is older than the one of its issuer that counts")
+	}
 	if err != nil {
 		v.state.Store(&revokedState{now.crlSet, err})
 		if now.failed == nil || now.failed.Error() != err.Error() {

@@ -4,9 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +29,26 @@ func (s *Server) Serve(h *http.Server, l net.Listener) error {
 	switch {
 	case h == nil || l == nil:
 		return invalid("Serve needs an http.Server and a net.Listener")
-	case h.TLSConfig != nil:
+	case s.over.Load():
+		return ErrClosed
+	}
+	if err := s.prepare(h); err != nil {
+		return err
+	}
+	return h.Serve(s.listen(h, l))
+}
+
+// prepare sets what Serve sets of h, once.
+func (s *Server) prepare(h *http.Server) error {
+	s.preparing.Lock()
+	defer s.preparing.Unlock()
+	if check, ok := h.Handler.(*hostCheck); ok {
+		if check.server != s {
+			return invalid("the http.Server is served by another Server")
+		}
+		return nil
+	}
+	if h.TLSConfig != nil {
 		return invalid("http.Server.TLSConfig is set, and would not be used: leave it nil")
 	}
 	if h.ReadHeaderTimeout == 0 && h.ReadTimeout == 0 {
@@ -34,10 +57,20 @@ func (s *Server) Serve(h *http.Server, l net.Listener) error {
 	if h.IdleTimeout == 0 {
 		h.IdleTimeout = idleTimeout
 	}
-	if _, ok := h.Handler.(*hostCheck); !ok {
-		h.Handler = &hostCheck{s, h.Handler}
+	h.Handler = &hostCheck{s, h.Handler}
+	return nil
+}
+
+// protocolsOf returns those of the Server that h speaks.
+func (s *Server) protocolsOf(h *http.Server) []string {
+	off := map[string]bool{}
+	if h.TLSNextProto != nil && h.TLSNextProto["h2"] == nil {
+		off["h2"] = true
 	}
-	return h.Serve(s.listen(l))
+	if p := h.Protocols; p != nil {
+		off["h2"], off["http/1.1"] = off["h2"] || !p.HTTP2(), !p.HTTP1()
+	}
+	return slices.DeleteFunc(slices.Clone(s.protocols), func(name string) bool { return off[name] })
 }
 
 // hostCheck answers 421 to requests for another host than that of the connection.
@@ -75,17 +108,19 @@ func sameHost(serverName, host string) bool {
 // listener hands out connections whose handshake is done, so that one that takes its time holds up nobody.
 type listener struct {
 	net.Listener
-	server *Server
-	ready  chan net.Conn
-	failed chan error
-	once   sync.Once // begins to accept
-	life   context.Context
-	end    context.CancelFunc
+	server    *Server
+	log       *log.Logger // nil for the standard one
+	protocols []string
+	ready     chan net.Conn
+	failed    chan error
+	once      sync.Once // begins to accept
+	life      context.Context
+	end       context.CancelFunc
 }
 
-func (s *Server) listen(l net.Listener) net.Listener {
+func (s *Server) listen(h *http.Server, l net.Listener) net.Listener {
 	life, end := context.WithCancel(context.Background())
-	return &listener{Listener: l, server: s, ready: make(chan net.Conn), failed: make(chan error, 1), life: life, end: end}
+	return &listener{Listener: l, server: s, log: h.ErrorLog, protocols: s.protocolsOf(h), ready: make(chan net.Conn), failed: make(chan error, 1), life: life, end: end}
 }
 
 // Accept returns the next connection whose handshake is done.
@@ -129,11 +164,21 @@ func (l *listener) accept() {
 
 // shake does the handshake of a connection.
 func (l *listener) shake(raw net.Conn) {
+	defer recovered(func(text string) {
+		raw.Close()
+		if l.log != nil {
+			l.log.Print(text)
+		} else {
+			log.Print(text)
+		}
+	})
 	ctx, cancel := context.WithTimeout(l.life, handshakeTimeout)
 	defer cancel()
 	var met *serverConn
 	conn := tls.Server(raw, l.server.config(func(h *tls.ClientHelloInfo) (config *tls.Config, err error) {
-		met, config, err = l.server.meet(h)
+		if met, config, err = l.server.meet(h); err == nil {
+			met.served, config.NextProtos = true, l.protocols
+		}
 		return config, err
 	}))
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -146,9 +191,18 @@ func (l *listener) shake(raw net.Conn) {
 		}
 		return
 	}
+	cs := conn.ConnectionState()
+	observe(l.server.observer, true, &cs, true)
 	select {
 	case l.ready <- conn:
 	case <-l.life.Done():
 		conn.Close()
+	}
+}
+
+// recovered ends a panic of a user's code in a handshake, as net/http does for its handlers: a client must not choose when the process ends. say is nil for nobody.
+func recovered(say func(text string)) {
+	if r := recover(); r != nil && say != nil {
+		say(fmt.Sprintf("tlsconfig: panic in a handshake: %v\n%s", r, debug.Stack()))
 	}
 }

@@ -191,6 +191,20 @@ func hear(addr string, config *tls.Config) (tls.ConnectionState, error) {
 	return conn.ConnectionState(), nil
 }
 
+// ask sends a request to what serveHTTP serves and reads the answer, with the session tickets before it.
+func ask(t testing.TB, addr string, config *tls.Config) tls.ConnectionState {
+	t.Helper()
+	conn, err := tls.Dial("tcp", addr, config)
+	require.NoError(t, err)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: "+servedHost+"\r\nConnection: close\r\n\r\n")
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), "200 OK")
+	return conn.ConnectionState()
+}
+
 // mustHear is hear that must end well.
 func mustHear(t testing.TB, addr string, config *tls.Config) tls.ConnectionState {
 	t.Helper()

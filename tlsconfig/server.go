@@ -23,10 +23,12 @@ type Server struct {
 	revoked  *revoked // nil without Clients.Revoked
 	tickets  *ticketKeys
 
-	now  atomic.Pointer[generation]
-	end  context.CancelFunc
-	work sync.WaitGroup // watchers
-	over atomic.Bool
+	now       atomic.Pointer[generation]
+	renewing  sync.Mutex // held by renew
+	preparing sync.Mutex // guards what prepare sets
+	end       context.CancelFunc
+	work      sync.WaitGroup // watchers
+	over      atomic.Bool
 }
 
 // ServerOptions are the choices of a Server. nil and the zero value are its safe defaults.
@@ -84,6 +86,7 @@ func NewServer(ctx context.Context, id Identity, o *ServerOptions) (*Server, err
 	stop := context.AfterFunc(ctx, end) // while it starts
 	s.end = end
 	if err := s.start(life, id, o.Tickets); err != nil {
+		stop()
 		end()
 		return nil, err
 	}
@@ -138,6 +141,9 @@ func (s *Server) start(life context.Context, id Identity, tickets *Tickets) (err
 		if s.roots, err = holdRoots(life, s.clients.Roots, s.tell); err != nil {
 			return err
 		}
+		if s.policy.privateRoots() && s.roots.systems() {
+			return invalid("policy %s demands private roots, and Clients.Roots are those of the system", s.policy.Name())
+		}
 		if s.clients.Revoked != nil {
 			if s.revoked, err = holdRevocation(life, s.clients.Revoked, s.tell); err != nil {
 				return err
@@ -186,6 +192,8 @@ func (s *Server) follow(life context.Context) {
 
 // renew begins a new generation where trust is another one now.
 func (s *Server) renew() {
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
 	c := &tls.Config{NextProtos: s.protocols, GetCertificate: s.certificate}
 	s.policy.configure(c)
 	d := newDigest("server").add(s.policy.canonical())
@@ -214,6 +222,10 @@ func (s *Server) Config() *tls.Config { return s.config(s.hello) }
 
 func (s *Server) config(hello func(*tls.ClientHelloInfo) (*tls.Config, error)) *tls.Config {
 	c := s.now.Load().config.Clone() // for those who read it
+	if c.ClientCAs != nil {
+		c.ClientCAs = c.ClientCAs.Clone() // some libraries add to it
+	}
+	c.NextProtos = slices.Clone(c.NextProtos)
 	c.GetConfigForClient = hello
 	c.SessionTicketsDisabled = true // GetConfigForClient has its own
 	c.VerifyConnection = func(tls.ConnectionState) error {
@@ -226,6 +238,9 @@ func (s *Server) config(hello func(*tls.ClientHelloInfo) (*tls.Config, error)) *
 func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return s.identity.get(hello)
 }
+
+// Policy returns what the Server keeps: the policy of its options under the floor of the process.
+func (s *Server) Policy() Policy { return s.policy }
 
 // Expiry returns when the first of the certificates that are served now ends, for a gauge.
 func (s *Server) Expiry() time.Time { return firstEnd(s.identity.all()) }
@@ -247,7 +262,7 @@ func (s *Server) Healthy() error {
 	return errors.Join(errs...)
 }
 
-// Close ends what follows files and refuses every handshake from then on. Connections go on. Close again does nothing.
+// Close ends what follows files and refuses every handshake from then on. Connections go on, and http.Servers of Serve are yours to shut down. Close again does nothing.
 func (s *Server) Close() error {
 	s.over.Store(true)
 	s.end()
@@ -257,6 +272,9 @@ func (s *Server) Close() error {
 
 // tell tells the Observer of a change.
 func (s *Server) tell(e Event) {
+	if e.Kind == KindTrust && s.now.Load() != nil {
+		s.renew() // who hears of it finds it done
+	}
 	if s.observer != nil {
 		e.Server, e.Time = true, time.Now()
 		s.observer.Observe(e)

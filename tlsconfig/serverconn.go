@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -14,8 +13,11 @@ type serverConn struct {
 	*Server
 	*generation
 	since  time.Time   // when the client was verified in full: that of the session that is resumed
+	served bool        // by Serve, which sees how the handshake ends
 	agreed atomic.Bool // the client is let in, as far as we are concerned
 	told   atomic.Bool // that it is refused, and why
+	would  atomic.Bool // that ReportOnly would refuse it
+	ticket atomic.Bool // that it is not resumed
 }
 
 // hello is GetConfigForClient where nobody of ours sees how the handshake ends.
@@ -23,6 +25,7 @@ func (s *Server) hello(h *tls.ClientHelloInfo) (*tls.Config, error) {
 	c, config, err := s.meet(h)
 	if err == nil && s.observer != nil && h.Context() != nil {
 		context.AfterFunc(h.Context(), func() { // which ends with the handshake
+			defer recovered(nil)
 			if !c.agreed.Load() {
 				c.refused(ReasonOther)
 			}
@@ -48,7 +51,7 @@ func (s *Server) meet(h *tls.ClientHelloInfo) (*serverConn, *tls.Config, error) 
 	config.VerifyConnection = c.verify
 	config.GetCertificate = c.certificate
 	// A ticket of TLS 1.2 opens the sessions before it to whoever gets its key.
-	if s.tickets.off || !slices.Contains(h.SupportedVersions, tls.VersionTLS13) {
+	if rules := s.policy.rules().effective(); s.tickets.off || rules.commonVersion(h) != tls.VersionTLS13 {
 		config.SessionTicketsDisabled = true
 	} else {
 		config.WrapSession, config.UnwrapSession = c.wrap, c.unwrap
@@ -78,13 +81,18 @@ func (c *serverConn) verify(cs tls.ConnectionState) error {
 			c.wouldRefuse(reason)
 		}
 	}
-	observe(c.observer, true, &cs)
+	if !c.served { // the client has yet to prove that the certificate is its own: nobody is named
+		observe(c.observer, true, &cs, false)
+	}
 	return nil
 }
 
 // judge returns the chain of the client, nil where it has none.
 func (c *serverConn) judge(cs *tls.ConnectionState) ([]*x509.Certificate, error) {
-	if c.clients == nil {
+	switch {
+	case c.over.Load():
+		return nil, ErrClosed
+	case c.clients == nil:
 		return nil, nil
 	}
 	if len(cs.VerifiedChains) == 0 {
@@ -92,6 +100,12 @@ func (c *serverConn) judge(cs *tls.ConnectionState) ([]*x509.Certificate, error)
 			return nil, refuse(ReasonNoCertificate, "the client has no verified certificate")
 		}
 		return nil, nil
+	}
+	// Trust may have changed since the hello; and what roots of a user's own check besides, crypto/tls leaves out of resumed sessions.
+	if pool, _ := c.roots.now(); c.Server.now.Load() != c.generation || cs.DidResume && !c.roots.listed() {
+		if err := verifyAgain(cs, x509.VerifyOptions{Roots: pool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+			return nil, err
+		}
 	}
 	return judgePeer(cs, c.policy, c.clients.Allow, c.revoked)
 }
@@ -103,13 +117,17 @@ func (c *serverConn) refused(reason Reason) {
 	}
 }
 
-// wouldRefuse tells that ReportOnly would refuse the client.
-func (c *serverConn) wouldRefuse(reason Reason) { c.tell(Event{Kind: KindWouldRefuse, Reason: reason}) }
+// wouldRefuse tells, once, that ReportOnly would refuse the client.
+func (c *serverConn) wouldRefuse(reason Reason) {
+	if c.would.CompareAndSwap(false, true) {
+		c.tell(Event{Kind: KindWouldRefuse, Reason: reason})
+	}
+}
 
 // wrap is WrapSession.
 func (c *serverConn) wrap(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
 	state, err := ss.Bytes()
-	if err != nil {
+	if err != nil || cs.Version != tls.VersionTLS13 {
 		return useless(), nil // an error would end the connection
 	}
 	return c.tickets.seal(c.digest, cs.ServerName, c.since, state), nil
@@ -118,12 +136,14 @@ func (c *serverConn) wrap(cs tls.ConnectionState, ss *tls.SessionState) ([]byte,
 // unwrap is UnwrapSession. It never fails: what it can't use leads to a full handshake.
 func (c *serverConn) unwrap(ticket []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
 	since, state, ok := c.tickets.open(c.digest, cs.ServerName, ticket)
-	if ok {
+	if ok && cs.Version == tls.VersionTLS13 {
 		if ss, err := tls.ParseSessionState(state); err == nil {
 			c.since = since
 			return ss, nil
 		}
 	}
-	c.tell(Event{Kind: KindTicket, Reason: ReasonOther})
+	if c.ticket.CompareAndSwap(false, true) { // a client may show several
+		c.tell(Event{Kind: KindTicket, Reason: ReasonOther})
+	}
 	return nil, nil
 }

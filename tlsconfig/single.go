@@ -61,6 +61,9 @@ func (s *single) reload(ctx context.Context) time.Duration {
 		return 0
 	}
 	now := s.state.Load()
+	if err == nil && c.Leaf.NotBefore.After(time.Now()) && time.Now().Before(chainEnd(now.cert)) {
+		reason, err = ReasonNotYetValid, unusable("it starts at %s: what is served until then is good", utc(c.Leaf.NotBefore))
+	}
 	if err != nil {
 		if now.failed == nil || now.failed.Error() != err.Error() {
 			s.state.Store(&singleState{now.cert, err})

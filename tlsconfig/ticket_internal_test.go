@@ -92,7 +92,7 @@ func TestTicketRoot(t *testing.T) {
 	ticketBubble(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		secret, failed := bytes.Repeat([]byte{1}, 32), error(nil)
+		secret, failed := testSecret(1), error(nil)
 		calls := 0
 		root := func(context.Context) ([]byte, error) {
 			calls++
@@ -101,7 +101,7 @@ func TestTicketRoot(t *testing.T) {
 		digest := [32]byte{1}
 		a, err := newTicketKeys(ctx, &Tickets{Root: root, Epoch: time.Hour}, 24*time.Hour)
 		require.NoError(t, err)
-		b, err := newTicketKeys(ctx, &Tickets{Root: func(context.Context) ([]byte, error) { return bytes.Repeat([]byte{1}, 32), nil }, Epoch: time.Hour}, 24*time.Hour)
+		b, err := newTicketKeys(ctx, &Tickets{Root: func(context.Context) ([]byte, error) { return testSecret(1), nil }, Epoch: time.Hour}, 24*time.Hour)
 		require.NoError(t, err)
 		require.True(t, opens(b, digest, "", a.seal(digest, "", time.Now(), []byte("state"))))
 		time.Sleep(time.Hour)
@@ -113,7 +113,7 @@ func TestTicketRoot(t *testing.T) {
 		synctest.Wait()
 		require.ErrorIs(t, a.healthy(), failed)
 		require.True(t, opens(b, digest, "", a.seal(digest, "", time.Now(), []byte("state"))))
-		secret, failed = bytes.Repeat([]byte{2}, 32), nil
+		secret, failed = testSecret(2), nil
 		time.Sleep(time.Hour / 10)
 		synctest.Wait()
 		require.NoError(t, a.healthy(), "it tries again sooner")
@@ -126,7 +126,19 @@ func TestTicketRoot(t *testing.T) {
 		require.ErrorIs(t, a.healthy(), ErrInvalid)
 		_, err = newTicketKeys(ctx, &Tickets{Root: root}, time.Hour)
 		require.ErrorIs(t, err, ErrInvalid)
+		secret = make([]byte, 32)
+		_, err = newTicketKeys(ctx, &Tickets{Root: root}, time.Hour)
+		require.ErrorIs(t, err, ErrInvalid, "an array that nobody has filled")
 	})
+}
+
+// testSecret returns one of several secrets.
+func testSecret(n byte) []byte {
+	secret := make([]byte, 32)
+	for i := range secret {
+		secret[i] = n + byte(i)
+	}
+	return secret
 }
 
 func TestTicketOptions(t *testing.T) {

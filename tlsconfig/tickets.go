@@ -1,6 +1,7 @@
 package tlsconfig
 
 import (
+	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -89,6 +90,9 @@ func (k *ticketKeys) load(ctx context.Context) error {
 	secret, err := k.root(own)
 	if err == nil && len(secret) != 32 {
 		err = invalid("TicketRoot must return 32 bytes, not %d", len(secret))
+	}
+	if err == nil && bytes.Count(secret, secret[:1]) == len(secret) {
+		err = invalid("TicketRoot must return 32 random bytes, not one 32 times")
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,8 +32,9 @@ func (c *Client) Transport(base *http.Transport) (http.RoundTripper, error) {
 
 // harmless tells whether a TLSClientConfig is what net/http makes by itself, as it does when it prepares a Transport for HTTP/2.
 func harmless(c *tls.Config) bool {
-	return c.RootCAs == nil && c.VerifyConnection == nil && c.VerifyPeerCertificate == nil && !c.InsecureSkipVerify && c.Certificates == nil && c.GetClientCertificate == nil &&
-		c.ServerName == "" && c.MinVersion == 0 && c.MaxVersion == 0 && c.CipherSuites == nil && c.CurvePreferences == nil && c.KeyLogWriter == nil && c.Rand == nil && c.Time == nil
+	own := c.Clone()
+	own.NextProtos = nil
+	return reflect.DeepEqual(own, &tls.Config{})
 }
 
 // transport has a http.Transport for each generation of its Client.
@@ -58,11 +61,14 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, invalid("a request must be for https")
 	}
-	resp, err := t.now().RoundTrip(r)
-	if reason := ReasonOf(err); reason != Allowed && reason != ReasonOther && reason != ReasonTimeout {
-		t.client.failed(err)
-	}
-	return resp, err
+	trace := &httptrace.ClientTrace{TLSHandshakeDone: func(cs tls.ConnectionState, err error) {
+		if err != nil {
+			t.client.failed(err)
+		} else {
+			t.client.agreed(&cs, true)
+		}
+	}}
+	return t.now().RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 }
 
 // CloseIdleConnections closes the idle connections, as http.Client.CloseIdleConnections asks.
@@ -78,6 +84,7 @@ func (t *transport) now() *lived {
 	}
 	next := &lived{Transport: t.base.Clone(), generation: generation}
 	next.TLSClientConfig = generation.config.Clone() // net/http sets the name of each connection
+	next.TLSClientConfig.VerifyConnection = func(cs tls.ConnectionState) error { return t.client.verify(generation, cs, true) }
 	next.ForceAttemptHTTP2 = true
 	if next.TLSHandshakeTimeout == 0 {
 		next.TLSHandshakeTimeout = handshakeTimeout
@@ -124,7 +131,9 @@ func (t *transport) drain(l *lived) {
 	}
 	const longest = time.Second
 	for wait := time.Millisecond; ; wait = min(2*wait, longest) {
-		l.CloseIdleConnections() // net/http closes those of HTTP/2 only where nothing goes on at this moment
+		if t.client.over.Load() || !t.client.drain.Keep {
+			l.CloseIdleConnections() // net/http closes those of HTTP/2 only where nothing goes on at this moment
+		}
 		if l.open.Load() == 0 {
 			return
 		}
@@ -132,7 +141,7 @@ func (t *transport) drain(l *lived) {
 	}
 }
 
-// ended tells whether idle connections of a generation are to be closed.
+// ended tells whether a generation is over.
 func (t *transport) ended(l *lived) bool {
-	return t.client.over.Load() || !t.client.drain.Keep && t.client.now.Load() != l.generation
+	return t.client.over.Load() || t.client.now.Load() != l.generation
 }

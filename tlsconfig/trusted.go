@@ -120,6 +120,19 @@ func (t *trusted) now() (*x509.CertPool, [sha256.Size]byte) {
 	return s.pool, s.digest
 }
 
+// systems says whether the roots are those of the system, under whatever name.
+func (t *trusted) systems() bool {
+	system, err := x509.SystemCertPool()
+	pool, _ := t.now()
+	return isSystem(t.roots) || err == nil && pool.Equal(system)
+}
+
+// listed says whether the roots are known one by one. Those of a user's own pool may check more than a chain.
+func (t *trusted) listed() bool {
+	_, ok := t.roots.(rootLister)
+	return ok
+}
+
 // changed returns a channel that is closed when now returns something else.
 func (t *trusted) changed() <-chan struct{} { return t.moved.wait() }
 

@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/mempipe"
 )
 
 // patience is how long a handshake in memory may take: far more than it does, so that a hang fails the test that hangs.
@@ -14,6 +16,16 @@ const patience = time.Minute
 func Conns(t testing.TB) (a, b net.Conn) {
 	t.Helper()
 	return memPipe(t)
+}
+
+// memPipe returns both ends of a connection in memory, which are closed when the test ends.
+func memPipe(t testing.TB) (a, b *mempipe.Conn) {
+	a, b = mempipe.New()
+	t.Cleanup(func() {
+		_ = a.Close()
+		_ = b.Close()
+	})
+	return a, b
 }
 
 // Pipe connects two configs in memory and returns both ends after the handshake, with what each end makes of it.
@@ -32,12 +44,12 @@ func Pipe(t testing.TB, server, client *tls.Config) (s, c *tls.Conn, serverErr, 
 	go func() {
 		err := s.Handshake()
 		if err != nil {
-			serverEnd.out.close() // the alert is in there already
+			_ = serverEnd.CloseWrite() // the alert is in there already
 		}
 		served <- err
 	}()
 	if clientErr = c.Handshake(); clientErr != nil {
-		clientEnd.out.close()
+		_ = clientEnd.CloseWrite()
 	}
 	if serverErr = <-served; serverErr != nil && clientErr == nil {
 		_, clientErr = c.Read(make([]byte, 1))
