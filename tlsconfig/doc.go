@@ -35,6 +35,11 @@
 //
 // [SetFloor] gives the whole process a least policy. A server or client without a policy of its own is tightened to it; one with a weaker policy is an error that names whom to ask.
 //
+// # What others configured
+//
+// [Audit] judges any tls.Config, http.Server or http.Transport by handshakes in memory and by what it says, against a policy, and [AuditProcess] what the process decides: call both at start-up and stop on [Report.Err]. An Observer of a
+// Server or Client that is audited hears of the audit's handshakes too.
+//
 // # FIPS 140-3
 //
 // Everything works under GODEBUG=fips140=on and fips140=only. The mode takes X25519 and ChaCha20-Poly1305 away from every policy, and a policy with no group left is an error. nist-800-52r2 is an error without the mode, because nothing else
@@ -44,5 +49,5 @@
 //
 // crypto/tls decides some things itself, and a policy can't express them: the suites of TLS 1.3, the order of suites and groups, the signature algorithms that a peer is asked for. [Policy.Deviations] lists them for each policy and process.
 // A policy names nothing that is weak: versions before TLS 1.2, RSA key exchange, CBC, 3DES and RC4 are errors. Of what crypto/tls lacks, finite-field Diffie-Hellman, AES-CCM, Brainpool curves, X448, pure ML-KEM and ML-DSA certificates can't be had, so that BSI TR-02102-2 is kept
-// in part and CNSA 2.0 not at all. HTTP/2 over TLS 1.2 needs TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or its ECDSA twin: net/http refuses to serve it under a policy with TLS 1.2 and neither.
+// in part and CNSA 2.0 not at all. HTTP/2 over TLS 1.2 needs TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or its ECDSA twin: NewServer refuses a policy with TLS 1.2 and neither.
 package tlsconfig
