@@ -127,6 +127,9 @@ func (c *Client) start(life context.Context, roots Roots, o *ClientOptions) (err
 			return err
 		}
 	}
+	if c.identity != nil && c.identity.own() == nil {
+		return invalid("the Identity of a Client is a BySNI without a default: a Client has no name to choose by")
+	}
 	if c.roots, err = holdRoots(life, roots, c.tell); err != nil {
 		return err
 	}
@@ -185,7 +188,7 @@ func (c *Client) renew() {
 	d := newDigest("client").add(roots[:])
 	var identity *tls.Certificate
 	if c.identity != nil {
-		identity = c.identity.all()[0]
+		identity = c.identity.own()
 		d.add(identity.Certificate[0])
 	}
 	if c.revoked != nil {

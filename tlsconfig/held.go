@@ -93,15 +93,12 @@ func (h *held) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return s.cert(), nil
 }
 
-// client returns the default certificate if the server can take it, else an empty one.
-func (h *held) client(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+// own returns the default certificate, or nil.
+func (h *held) own() *tls.Certificate {
 	if h.def == nil {
-		return &tls.Certificate{}, nil
+		return nil
 	}
-	if c := h.def.cert(); info.SupportsCertificate(c) == nil {
-		return c, nil
-	}
-	return &tls.Certificate{}, nil
+	return h.def.cert()
 }
 
 // all returns the certificates that are served now.

@@ -28,7 +28,7 @@ func HoldIdentity(ctx context.Context, id Identity, check func(*tls.Certificate)
 func (h Held) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return h.get(hello) }
 
 func (h Held) Client(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	return h.client(info)
+	return present(h.own())(info)
 }
 func (h Held) All() []*tls.Certificate     { return h.all() }
 func (h Held) Healthy(now time.Time) error { return h.healthy(now) }

@@ -187,11 +187,9 @@ func TestClientCertificate(t *testing.T) {
 	got, err = h.Client(request([]byte("another CA")))
 	require.NoError(t, err)
 	require.Empty(t, got.Certificate)
-	named, err := tlsconfig.HoldIdentity(t.Context(), tlsconfig.BySNI(nil, map[string]tlsconfig.Identity{"a.example": tlsconfig.Static(c)}), forbidWeak, new(identityEvents).tell)
-	require.NoError(t, err)
-	got, err = named.Client(request())
-	require.NoError(t, err)
-	require.Empty(t, got.Certificate)
+	named := map[string]tlsconfig.Identity{"a.example": tlsconfig.Static(c)}
+	_, err = tlsconfig.NewClient(t.Context(), tlsconfig.SystemRoots(), &tlsconfig.ClientOptions{Identity: tlsconfig.BySNI(nil, named)})
+	require.ErrorIs(t, err, tlsconfig.ErrInvalid, "there is no name to choose by")
 }
 
 // failingIdentity is an Identity of a user that has nothing.
