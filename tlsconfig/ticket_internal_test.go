@@ -6,6 +6,7 @@ import (
 	"crypto/fips140"
 	"crypto/rand"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,11 +93,19 @@ func TestTicketRoot(t *testing.T) {
 	ticketBubble(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
+		var mu sync.Mutex // guards the three
 		secret, failed := testSecret(1), error(nil)
 		calls := 0
 		root := func(context.Context) ([]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			calls++
 			return secret, failed
+		}
+		become := func(s []byte, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			secret, failed = s, err
 		}
 		digest := [32]byte{1}
 		a, err := newTicketKeys(ctx, &Tickets{Root: root, Epoch: time.Hour}, 24*time.Hour)
@@ -106,27 +115,30 @@ func TestTicketRoot(t *testing.T) {
 		require.True(t, opens(b, digest, "", a.seal(digest, "", time.Now(), []byte("state"))))
 		time.Sleep(time.Hour)
 		synctest.Wait()
+		mu.Lock()
 		require.Equal(t, 2, calls)
+		mu.Unlock()
 
-		failed = errors.New("no route to host")
+		outage := errors.New("no route to host")
+		become(testSecret(1), outage)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		require.ErrorIs(t, a.healthy(), failed)
+		require.ErrorIs(t, a.healthy(), outage)
 		require.True(t, opens(b, digest, "", a.seal(digest, "", time.Now(), []byte("state"))))
-		secret, failed = testSecret(2), nil
+		become(testSecret(2), nil)
 		time.Sleep(time.Hour / 10)
 		synctest.Wait()
 		require.NoError(t, a.healthy(), "it tries again sooner")
 		require.False(t, opens(b, digest, "", a.seal(digest, "", time.Now(), []byte("state"))))
 		require.True(t, opens(a, digest, "", b.seal(digest, "", time.Now(), []byte("state"))), "of a server that has not heard of the new secret")
 
-		secret = []byte("short")
+		become([]byte("short"), nil)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		require.ErrorIs(t, a.healthy(), ErrInvalid)
 		_, err = newTicketKeys(ctx, &Tickets{Root: root}, time.Hour)
 		require.ErrorIs(t, err, ErrInvalid)
-		secret = make([]byte, 32)
+		become(make([]byte, 32), nil)
 		_, err = newTicketKeys(ctx, &Tickets{Root: root}, time.Hour)
 		require.ErrorIs(t, err, ErrInvalid, "an array that nobody has filled")
 	})
