@@ -143,6 +143,8 @@ func TestTransportThroughProxy(t *testing.T) {
 			http.Error(w, "no", http.StatusMethodNotAllowed)
 			return
 		}
+		work.Add(1) // before the proxy forgets the connection
+		defer work.Done()
 		asked.Add(1)
 		out, err := net.Dial("tcp", server.addr)
 		if err != nil {
@@ -154,8 +156,10 @@ func TestTransportThroughProxy(t *testing.T) {
 			panic(err)
 		}
 		fmt.Fprint(in, "HTTP/1.1 200 OK\r\n\r\n")
-		work.Go(func() { io.Copy(out, in); out.Close() })
-		work.Go(func() { io.Copy(in, out); in.Close() })
+		var both sync.WaitGroup
+		both.Go(func() { io.Copy(out, in); out.Close() })
+		both.Go(func() { io.Copy(in, out); in.Close() })
+		both.Wait()
 	}))
 	defer work.Wait()
 	defer proxy.Close()
