@@ -51,17 +51,28 @@ func (c *canaries) watch(fake *kmstest.Fake) {
 	}})
 }
 
+// lowered returns a text with the letters A to Z in lower case. strings.ToLower has all bytes that are no UTF-8, as those of keys and ciphertexts, look alike.
+func lowered(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
 // leaks returns the forms of parts of a secret, six bytes each, that text has.
 func (c *canaries) leaks(text string) (found []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	lower := strings.ToLower(text)
+	lower := lowered(text)
 	for _, secret := range c.secrets {
 		for part := range slices.Chunk(secret[:len(secret)/6*6], 6) {
 			decimal, spaced := fmt.Sprint(part), fmt.Sprintf("% x", part)
 			decimal = strings.Trim(decimal, "[]")
 			for form, text := range map[string]string{
-				strings.ToLower(string(part)): lower, hex.EncodeToString(part): lower, spaced: lower, "0x" + strings.ReplaceAll(spaced, " ", ", 0x"): lower,
+				lowered(string(part)): lower, hex.EncodeToString(part): lower, spaced: lower, "0x" + strings.ReplaceAll(spaced, " ", ", 0x"): lower,
 				decimal: text, strings.ReplaceAll(decimal, " ", ","): text, strings.ReplaceAll(decimal, " ", ", "): text,
 			} {
 				if strings.Contains(text, form) {
