@@ -63,7 +63,8 @@ type Drain struct {
 // clientGeneration is what a Client trusts and shows at one time. It is never changed.
 type clientGeneration struct {
 	config   *tls.Config // without VerifyConnection
-	digest   [32]byte
+	identity *tls.Certificate
+	digest   [32]byte // of roots and lists
 	sessions *sessions
 }
 
@@ -108,8 +109,6 @@ func (c *Client) check(roots Roots, id Identity) error {
 	switch {
 	case roots == nil:
 		return invalid("a Client needs Roots: name the CAs of the servers, or SystemRoots() for those of the system")
-	case isSystem(roots) && c.policy.privateRoots():
-		return invalid("policy %s demands private roots: name the CAs of the servers", c.policy.Name())
 	case id == nil && c.policy.needsClients():
 		return invalid("policy %s demands verified clients: set ClientOptions.Identity", c.policy.Name())
 	case c.drain.MaxAge < 0:
@@ -123,7 +122,7 @@ func (c *Client) check(roots Roots, id Identity) error {
 // start loads everything and has it followed until life ends.
 func (c *Client) start(life context.Context, roots Roots, o *ClientOptions) (err error) {
 	if o.Identity != nil {
-		if c.identity, err = holdIdentity(life, o.Identity, c.checkOwn, c.tell); err != nil {
+		if c.identity, err = holdIdentity(life, o.Identity, c.policy.ownAs(false), c.tell); err != nil {
 			return err
 		}
 	}
@@ -144,18 +143,6 @@ func (c *Client) start(life context.Context, roots Roots, o *ClientOptions) (err
 	c.renew()
 	c.work.Go(func() { c.follow(life) })
 	return nil
-}
-
-// checkOwn refuses a certificate of ours that the policy or its use forbids.
-func (c *Client) checkOwn(cert *tls.Certificate) error {
-	chain, err := parseChain(cert)
-	if err != nil {
-		return err
-	}
-	if err := checkRole(chain[0], false); err != nil {
-		return err
-	}
-	return c.policy.checkOwn(chain, time.Now())
 }
 
 // follow has a new generation begin when roots, lists or identity change, until life ends.
@@ -189,14 +176,13 @@ func (c *Client) renew() {
 	var identity *tls.Certificate
 	if c.identity != nil {
 		identity = c.identity.own()
-		d.add(identity.Certificate[0])
 	}
 	if c.revoked != nil {
 		lists := c.revoked.digest()
 		d.add(lists[:])
 	}
 	last, digest := c.now.Load(), d.sum()
-	if last != nil && last.digest == digest {
+	if last != nil && last.digest == digest && last.identity == identity {
 		return
 	}
 	config := &tls.Config{RootCAs: pool}
@@ -207,7 +193,7 @@ func (c *Client) renew() {
 	// What a session rests on counts for one generation only: it has its own cache.
 	cache := newSessions(c.policy.ticketLife())
 	config.ClientSessionCache = cache
-	c.now.Store(&clientGeneration{config, digest, cache})
+	c.now.Store(&clientGeneration{config, identity, digest, cache})
 	if last != nil {
 		c.swaps.announce()
 		c.expire()

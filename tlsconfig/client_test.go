@@ -242,3 +242,18 @@ func TestStartIsBounded(t *testing.T) {
 	mustHear(t, echo(t, server.Config()), s.plain())
 	require.NoError(t, server.Healthy())
 }
+
+// TestClientChain: the same certificate with the intermediates that were missing is another identity.
+func TestClientChain(t *testing.T) {
+	s := newServed(t)
+	addr := echo(t, s.newServer(t, &tlsconfig.ServerOptions{Clients: s.clients()}).Config())
+	whole := s.ca.Intermediate(nil).Issue(&tlsconfigtest.Leaf{DNS: []string{"client.example"}, Client: true})
+	short := whole
+	short.Certificate = whole.Certificate[:1]
+	identity := newSwapIdentity(short)
+	client := s.newClient(t, &tlsconfig.ClientOptions{Identity: identity})
+	_, err := hear(addr, client.Snapshot(servedHost))
+	require.Error(t, err)
+	identity.swap(whole)
+	require.Eventually(t, func() bool { _, err := hear(addr, client.Snapshot(servedHost)); return err == nil }, 10*time.Second, time.Millisecond)
+}

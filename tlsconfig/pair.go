@@ -133,6 +133,20 @@ func checkValidity(leaf *x509.Certificate, now time.Time) error {
 	return nil
 }
 
+// ownAs returns the check of certificates that we serve, or as a client show: their use and the policy.
+func (p Policy) ownAs(server bool) func(*tls.Certificate) error {
+	return func(c *tls.Certificate) error {
+		chain, err := parseChain(c)
+		if err != nil {
+			return err
+		}
+		if err := checkRole(chain[0], server); err != nil {
+			return err
+		}
+		return p.checkOwn(chain, time.Now())
+	}
+}
+
 // checkRole returns ErrCertificate unless a leaf of our own may be used for the side that we are.
 func checkRole(leaf *x509.Certificate, server bool) error {
 	want := x509.ExtKeyUsageClientAuth

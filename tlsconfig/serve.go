@@ -175,12 +175,12 @@ func (l *listener) shake(raw net.Conn) {
 	ctx, cancel := context.WithTimeout(l.life, handshakeTimeout)
 	defer cancel()
 	var met *serverConn
-	conn := tls.Server(raw, l.server.config(func(h *tls.ClientHelloInfo) (config *tls.Config, err error) {
+	conn := tls.Server(raw, &tls.Config{SessionTicketsDisabled: true, GetConfigForClient: func(h *tls.ClientHelloInfo) (config *tls.Config, err error) {
 		if met, config, err = l.server.meet(h); err == nil {
 			met.served, config.NextProtos = true, l.protocols
 		}
 		return config, err
-	}))
+	}})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		reason := ReasonOf(err)

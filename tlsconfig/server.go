@@ -91,14 +91,10 @@ func NewServer(ctx context.Context, id Identity, o *ServerOptions) (*Server, err
 		return nil, err
 	}
 	if !stop() {
-		return nil, s.failed(ctx.Err())
+		s.Close()
+		return nil, ctx.Err()
 	}
 	return s, nil
-}
-
-func (s *Server) failed(err error) error {
-	s.Close()
-	return err
 }
 
 // check refuses what can't be a Server.
@@ -123,8 +119,6 @@ func (s *Server) check(id Identity) error {
 		return invalid("Clients.Roots is nil: name the CAs of your clients, or SystemRoots() for those of the system")
 	case c.Optional && s.policy.needsClients():
 		return invalid("policy %s demands verified clients: Clients.Optional lets others in", s.policy.Name())
-	case isSystem(c.Roots) && s.policy.privateRoots():
-		return invalid("policy %s demands private roots: name the CAs of your clients", s.policy.Name())
 	default:
 		own := *c
 		s.clients = &own
@@ -134,7 +128,7 @@ func (s *Server) check(id Identity) error {
 
 // start loads everything and has it followed until life ends.
 func (s *Server) start(life context.Context, id Identity, tickets *Tickets) (err error) {
-	if s.identity, err = holdIdentity(life, id, s.checkOwn, s.tell); err != nil {
+	if s.identity, err = holdIdentity(life, id, s.policy.ownAs(true), s.tell); err != nil {
 		return err
 	}
 	if s.clients != nil {
@@ -156,18 +150,6 @@ func (s *Server) start(life context.Context, id Identity, tickets *Tickets) (err
 	s.renew()
 	s.work.Go(func() { s.follow(life) })
 	return nil
-}
-
-// checkOwn refuses a certificate of ours that the policy or its use forbids.
-func (s *Server) checkOwn(c *tls.Certificate) error {
-	chain, err := parseChain(c)
-	if err != nil {
-		return err
-	}
-	if err := checkRole(chain[0], true); err != nil {
-		return err
-	}
-	return s.policy.checkOwn(chain, time.Now())
 }
 
 // follow has a new generation begin when trust changes, until life ends.
@@ -218,15 +200,13 @@ func (s *Server) renew() {
 
 // Config returns a config for whatever serves TLS: http.Server, gRPC, a listener. It stays live: it may be cloned, and what changes reaches every handshake after it. Don't set fields of it that say
 // something of versions, suites, certificates, clients, sessions or protocols; those for handshakes are made anew in GetConfigForClient.
-func (s *Server) Config() *tls.Config { return s.config(s.hello) }
-
-func (s *Server) config(hello func(*tls.ClientHelloInfo) (*tls.Config, error)) *tls.Config {
+func (s *Server) Config() *tls.Config {
 	c := s.now.Load().config.Clone() // for those who read it
 	if c.ClientCAs != nil {
 		c.ClientCAs = c.ClientCAs.Clone() // some libraries add to it
 	}
 	c.NextProtos = slices.Clone(c.NextProtos)
-	c.GetConfigForClient = hello
+	c.GetConfigForClient = s.hello
 	c.SessionTicketsDisabled = true // GetConfigForClient has its own
 	c.VerifyConnection = func(tls.ConnectionState) error {
 		return refuse(ReasonOther, "the config of this Server was used without its GetConfigForClient")

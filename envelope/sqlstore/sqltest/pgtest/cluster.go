@@ -69,7 +69,7 @@ func tail(log string) []byte {
 
 // folder makes a temporary folder of the user that runs servers.
 func folder() (string, error) {
-	made, err := as("mktemp", "-d", filepath.Join(os.TempDir(), "pgtest.XXXXXXXX")).Output()
+	made, err := as("mktemp", "-d", "-p", os.TempDir()).Output()
 	if err != nil {
 		return "", fmt.Errorf("pgtest: making a folder: %w", err)
 	}
