@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Binding says what a record belongs to, such as a table, a column and a row, and must be the same when the record is opened. It is
@@ -18,12 +19,15 @@ func Bind(parts ...string) Binding {
 	for _, p := range parts {
 		n += 4 + len(p)
 	}
-	b := make([]byte, 0, n)
+	var b strings.Builder
+	b.Grow(n)
 	for _, p := range parts {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(p)))
-		b = append(b, p...)
+		var size [4]byte
+		binary.BigEndian.PutUint32(size[:], uint32(len(p)))
+		b.Write(size[:])
+		b.WriteString(p)
 	}
-	return Binding{string(b)}
+	return Binding{b.String()}
 }
 
 // Format prints what String returns for every verb.

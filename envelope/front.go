@@ -50,6 +50,24 @@ func (f *front) opening(id *aead.KeyID) *atomic.Pointer[liveKey] {
 
 // hot returns the key that seals where it may be used without a look at anything else, or nil.
 func (r *ring) hot(s *scope) *liveKey {
+	ks := r.hotSet(s)
+	if ks == nil {
+		return nil
+	}
+	return ks.current.Load()
+}
+
+// hotLookup is hot for the lookup key of a tenant.
+func (r *ring) hotLookup(s *scope) *liveKey {
+	ks := r.hotSet(s)
+	if ks == nil {
+		return nil
+	}
+	return ks.finds.Load()
+}
+
+// hotSet returns the keyset of a scope where it is fresh, or nil.
+func (r *ring) hotSet(s *scope) *keyset {
 	slot := r.front.sealing(s.hash)
 	ks := slot.Load()
 	if ks == nil || !ks.is(s) {
@@ -65,7 +83,7 @@ func (r *ring) hot(s *scope) *liveKey {
 	if !ks.fresh() {
 		return nil
 	}
-	return ks.current.Load()
+	return ks
 }
 
 // hotByID is hot for the key with an id.

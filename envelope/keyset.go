@@ -27,6 +27,7 @@ type keyset struct {
 	phase   atomic.Uint32
 	current atomic.Pointer[liveKey]    // the one that seals, where it is known
 	opening atomic.Pointer[[]*liveKey] // the data keys that open
+	finds   atomic.Pointer[liveKey]    // the lookup key, where it was asked for
 
 	loads singleflight.Group
 
@@ -275,6 +276,7 @@ func (ks *keyset) drop(which func(*liveKey) bool) {
 	ks.publish()
 	for _, live := range out {
 		ks.current.CompareAndSwap(live, nil)
+		ks.finds.CompareAndSwap(live, nil)
 		ks.ring.front.opening(&live.id).CompareAndSwap(live, nil)
 	}
 	ks.ring.retire(out...)

@@ -30,7 +30,12 @@ type liveKey struct {
 
 	mu  sync.RWMutex              // held while raw is used
 	raw func() *[derive.Size]byte // a closure: printers and dumpers stop here; nil when it is cleared
+
+	indexes sync.Map      // by Binding what is derived from a lookup key: a func like raw
+	indexed atomic.Uint32 // so many were derived
 }
+
+const maxIndexes = 256 // keys of indexes that a lookup key keeps
 
 // newLiveKey takes over raw.
 func newLiveKey(k *storedKey, ref kms.Ref, raw *[derive.Size]byte) *liveKey {
@@ -73,6 +78,30 @@ func (k *liveKey) reference(subject string) (ref string, ok bool) {
 	return hex.EncodeToString(mac.Sum(nil)), ok
 }
 
+// token appends what stands for a value in an index.
+func (k *liveKey) token(dst, value []byte, b Binding) ([]byte, bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.raw == nil {
+		return dst, false
+	}
+	var key *[derive.Size]byte
+	if get, ok := k.indexes.Load(b); ok {
+		key = get.(func() *[derive.Size]byte)()
+	} else {
+		derived := derive.Joined(k.raw(), "index", b.parts)
+		key = &derived
+		if k.indexed.Add(1) <= maxIndexes {
+			k.indexes.LoadOrStore(b, func() *[derive.Size]byte { return &derived })
+		} else {
+			defer clear(derived[:])
+		}
+	}
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write(value)
+	return mac.Sum(dst), true
+}
+
 // touch notes that the key is in use.
 func (k *liveKey) touch() {
 	if !k.used.Load() {
@@ -91,4 +120,8 @@ func (k *liveKey) destroy() {
 		clear(k.raw()[:])
 		k.raw = nil
 	}
+	for _, get := range k.indexes.Range {
+		clear(get.(func() *[derive.Size]byte)()[:])
+	}
+	k.indexes.Clear()
 }

@@ -21,22 +21,23 @@ const (
 // uniformly random. A label that is empty, over 64 bytes or holds anything but
 // a-z 0-9 space - / is a programmer's error and panics.
 func Key(key *[Size]byte, label string, info ...[]byte) [Size]byte {
-	checkLabel(label)
-	n := len(prefix) + len(label) + 1
+	n := 0
 	for _, part := range info {
 		n += 4 + len(part)
 	}
-	b := make([]byte, 0, n)
-	b = append(b, prefix...)
-	b = append(b, label...)
-	b = append(b, 0)
-	return expand(key, AppendParts(b, info...))
+	return Joined(key, label, string(AppendParts(make([]byte, 0, n), info...)))
+}
+
+// Joined is Key where info is joined already, as [AppendParts] does it.
+func Joined(key *[Size]byte, label, info string) [Size]byte {
+	checkLabel(label)
+	return expand(key, prefix+label+"\x00"+info)
 }
 
 // Commitment returns HKDF-Expand-SHA-256(key, "holdfast/v1 commitment", 32). Its
 // info has no 00, so no Key yields the same bytes.
 func Commitment(key *[Size]byte) [32]byte {
-	return expand(key, []byte(prefix+"commitment"))
+	return expand(key, prefix+"commitment")
 }
 
 // AppendParts appends each part preceded by its length as a 32-bit integer.
@@ -48,8 +49,8 @@ func AppendParts(b []byte, parts ...[]byte) []byte {
 	return b
 }
 
-func expand(key *[Size]byte, info []byte) (out [Size]byte) {
-	okm, err := hkdf.Expand(sha256.New, key[:], string(info), Size)
+func expand(key *[Size]byte, info string) (out [Size]byte) {
+	okm, err := hkdf.Expand(sha256.New, key[:], info, Size)
 	if err != nil {
 		panic("derive: internal error: " + err.Error()) // 32 bytes of key and of output are within every limit
 	}
