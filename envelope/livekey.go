@@ -92,7 +92,9 @@ func (k *liveKey) token(dst, value []byte, b Binding) ([]byte, bool) {
 		derived := derive.Joined(k.raw(), "index", b.parts)
 		key = &derived
 		if k.indexed.Add(1) <= maxIndexes {
-			k.indexes.LoadOrStore(b, func() *[derive.Size]byte { return &derived })
+			if _, loaded := k.indexes.LoadOrStore(b, func() *[derive.Size]byte { return &derived }); loaded {
+				k.indexed.Add(^uint32(0))
+			}
 		} else {
 			defer clear(derived[:])
 		}
