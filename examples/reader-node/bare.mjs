@@ -5,6 +5,7 @@ import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'n
 const classes = {
   truncated: 'truncated', format: 'malformed', open: 'authentication failed', context: 'context differs',
   unknown_key: 'unknown key', wrong_scope: 'of another tenant or subject', erased: 'erased', disabled: 'disabled',
+  not_sealed: 'not sealed',
 };
 
 /** Why an input was refused. `kind` is a class of FORMAT.md, such as "truncated". */

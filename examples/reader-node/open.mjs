@@ -12,6 +12,7 @@ import { openMessage, readHeader } from './messages.mjs';
 import { hex, runVectors } from './vectors.mjs';
 
 export * from './bare.mjs';
+export * from './columns.mjs';
 export * from './keyring.mjs';
 export * from './messages.mjs';
 

@@ -16,6 +16,9 @@ func TestWrite(t *testing.T) {
 		"../../envelope/testdata/vectors.json",
 		"../../envelope/testdata/lists.json",
 		"../../envelope/testdata/keyring.json",
+		"../../envelope/field/testdata/columns.json",
+		"../../envelope/secret/testdata/enc.json",
+		"../../envelope/secret/testdata/passwords.json",
 		"../../kms/local/testdata/blobs.json",
 		"../../kms/hpke/testdata/hpke.json",
 	} {
