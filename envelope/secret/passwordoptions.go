@@ -35,7 +35,7 @@ type PasswordOptions struct {
 	// garbage collector has run. 0 means runtime.GOMAXPROCS, more of which does not make them faster. At most 1024.
 	Concurrent int
 	// MaxMemory is what a stored or imported hash may ask for, in KiB; one that asks for more than Concurrent times Memory runs alone. 0 means 262144, which is 256 MiB, or Memory
-	// where that is more. At least Memory, at most 1048576.
+	// where that is more. At least Memory, at most 1048576. After Memory was lowered it must stay what Memory was, or the hashes from before are refused.
 	MaxMemory int
 }
 

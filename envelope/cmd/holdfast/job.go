@@ -47,8 +47,11 @@ func parse(args []string) (*job, error) {
 	if j.command == "seal" {
 		flags.BoolVar(&j.init, "init", false, "")
 	}
-	if err := flags.Parse(args[1:]); err != nil {
+	switch err := flags.Parse(args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
 		return nil, err
+	case err != nil: // it repeats the argument
+		return nil, errors.New("there is a flag that " + j.command + " does not have, or one without its value: see holdfast -h")
 	}
 	if flags.NArg() > 0 {
 		return nil, errors.New(j.command + " reads standard input, and takes no argument but flags")

@@ -42,6 +42,9 @@ func (j *job) seal(ctx context.Context, stdin io.Reader, stdout, stderr io.Write
 		return err
 	}
 	sealed, err := secret.SealText(ctx, k.tenant, j.place, secret.NewText(string(plaintext)))
+	if err != nil && j.init {
+		err = fmt.Errorf("%w\n-init has made the store %q: leave it out the next time", err, j.store)
+	}
 	if err != nil {
 		return err
 	}
