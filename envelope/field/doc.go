@@ -55,6 +55,23 @@
 // Look-alikes fold together: a search for "ſam@example.com", with a long s, finds the row of sam@example.com, which may be somebody else's mailbox. Send mail to the address in the row, and never to the one that was typed. A form
 // never changes under its name: a normalizer that has to is another version, and was= names the older one, which is searched too until [Table.Backfill] has been over the table.
 //
+// # A table that has data
+//
+// [Migrating] reads what is there as plaintext, and [Table.Backfill] seals it while the table is in use. In this order:
+//
+//  1. Make the columns ones of bytes, and add those of indexes. PostgreSQL: ALTER TABLE users ALTER email TYPE bytea USING convert_to(email, 'UTF8'), ADD email_eq bytea. SQLite takes bytes in any column.
+//  2. Have every program use the Table that Migrating returns. Rows without a token are not found yet.
+//  3. Backfill with DryRun, which counts, then without, until it finds nothing left.
+//  4. Have every program use the Table of NewTable, and add the CHECK constraints.
+//
+// The same Backfill moves a table to a new version of a key after Rotate, fills a new Index, and computes one again whose normalizer has changed. The database's log, replicas, backups and free space hold the old plaintext until they
+// are overwritten: VACUUM FULL in PostgreSQL and VACUUM in SQLite see to the last.
+//
+// # Erasure
+//
+// Erase the person first, which a hold may forbid, then set [Table.IndexColumns] to NULL. An UPDATE that was sealed before may arrive after it, from another process for as long as CacheTTL, and bring a token back: have a
+// column that the erasure clears be part of its WHERE, as examples/customers does.
+//
 // # Limits
 //
 // The database still sees which rows there are, how long values are (pad= hides that), which are NULL, and when they change. Whoever writes it can put an older value of the same row and column back.

@@ -16,12 +16,14 @@ import (
 // TestMigrating: plaintext is read in the columns that are named and in no other, is counted, and no driver takes it before it is sealed.
 func TestMigrating(t *testing.T) {
 	acme, strict := envelopetest.New(t, nil).Tenant("acme"), patients(t)
-	migrating := patients(t, "name", "age")
+	migrating, err := field.Migrating(strict, "name", "age")
+	require.NoError(t, err)
 	s := &stored{rows: map[string]map[string]any{"1": plainRow("Ada", "a note", int64(36)), "2": plainRow("Bob", nil, "seven")}}
 	s.put(t, strict, acme, "3", "Cyd", "n", 3)
 
 	p, err := s.read(t, strict, acme, "1")
 	require.ErrorIs(t, err, envelope.ErrFormat)
+	require.Empty(t, strict.Legacy())
 	_, ok := p.Name.Get()
 	require.False(t, ok, "without Migrating it is no value")
 
