@@ -16,7 +16,7 @@
 //	email bytea CHECK (get_byte(email, 0) = 245 AND length(email) >= 58)                                -- PostgreSQL
 //	email BLOB  CHECK (typeof(email) = 'blob' AND hex(substr(email, 1, 1)) = 'F5' AND length(email) >= 58) -- SQLite
 //	phone BLOB  CHECK (phone IS NULL OR typeof(phone) = 'blob' AND ...)                                 -- where it may be NULL
-//	email_eq BLOB CHECK (typeof(email_eq) = 'blob' AND length(email_eq) = 16)                            -- an index: Plan.Bits()/8
+//	email_eq BLOB CHECK (email_eq IS NULL OR typeof(email_eq) = 'blob' AND length(email_eq) = 16)        -- an index: Plan.Bits()/8
 //
 // It is the last fence: what it refuses, PostgreSQL prints in its log and in the error's detail.
 //

@@ -123,7 +123,12 @@ func TestIndexForms(t *testing.T) {
 	require.NoError(t, z.Scan(nil))
 	require.True(t, z.IsNull())
 	require.False(t, x.Equal(z))
-	require.Error(t, z.Scan(int64(1)))
+	odd := x
+	require.NoError(t, odd.Scan(int64(1)), "it breaks no page")
+	_, err = odd.Value()
+	require.ErrorIs(t, err, field.ErrUnsealed, "and is not written back")
+	_, err = json.Marshal(odd)
+	require.ErrorIs(t, err, field.ErrUnsealed)
 	require.Equal(t, "[index] [null]", fmt.Sprintf("%+v %#v", x, z))
 }
 

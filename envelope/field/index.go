@@ -36,7 +36,7 @@ func (x Index) Value() (driver.Value, error) {
 	return nil, refuseWrite(x.state)
 }
 
-// Scan implements sql.Scanner: it takes a token as bytes, and nil as NULL.
+// Scan implements sql.Scanner: it takes a token as bytes, and nil as NULL. What is neither is kept out: that breaks no page, and is not written back.
 func (x *Index) Scan(src any) error {
 	switch src := src.(type) {
 	case nil:
@@ -46,7 +46,8 @@ func (x *Index) Scan(src any) error {
 	case string:
 		return x.ScanBytes(fromText(src))
 	}
-	return fmt.Errorf("field: the column of an Index holds bytes, not %T", src)
+	*x = Index{state: foreign}
+	return nil
 }
 
 // ScanBytes is Scan of bytes, by which pgx hands them over in text mode too.
@@ -60,7 +61,7 @@ func (x *Index) ScanBytes(src []byte) error {
 
 // MarshalJSON returns the token in base64, or null for NULL. It fails with [ErrUnsealed] where Value does.
 func (x Index) MarshalJSON() ([]byte, error) {
-	if x.state == unset {
+	if x.state != null && x.state != sealed {
 		return nil, refuseWrite(x.state)
 	}
 	return json.Marshal(x.token)
@@ -77,7 +78,7 @@ func (x *Index) UnmarshalJSON(b []byte) error {
 
 // MarshalText returns the token in base64, or nothing for NULL. It fails with [ErrUnsealed] where Value does.
 func (x Index) MarshalText() ([]byte, error) {
-	if x.state == unset {
+	if x.state != null && x.state != sealed {
 		return nil, refuseWrite(x.state)
 	}
 	return base64.StdEncoding.AppendEncode(nil, x.token), nil
