@@ -11,6 +11,7 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/secret"
@@ -114,10 +115,18 @@ func checkEmail(email string) error {
 	return nil
 }
 
-// checkPassword has the least length of NIST SP 800-63B-4 and the most of secret.Passwords. Refuse common passwords too, and normalize here (NFC) if users type more than ASCII.
+// checkPassword has the bounds of secret.Passwords.
 func checkPassword(p secret.Text) error {
-	if n := len(p.Reveal()); n < 15 || n > 1024 {
-		return refusal{http.StatusBadRequest, "password has 15 to 1024 bytes"}
+	if n := len(p.Reveal()); n < 1 || n > 1024 {
+		return refusal{http.StatusBadRequest, "password has 1 to 1024 bytes"}
 	}
 	return nil
+}
+
+// checkNewPassword has the least length of NIST SP 800-63B-4. Refuse common passwords too, and normalize here and at sign-in (NFC) if users type more than ASCII.
+func checkNewPassword(p secret.Text) error {
+	if utf8.RuneCountInString(p.Reveal()) < 15 {
+		return refusal{http.StatusBadRequest, "password has 15 characters or more"}
+	}
+	return checkPassword(p)
 }

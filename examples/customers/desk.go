@@ -51,7 +51,7 @@ func (s *service) update(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, s.store.update(r.Context(), c)
 }
 
-// page lists customers from after on. One who is erased or disabled, or whose row is damaged, is in it all the same, by the id; an outage fails it whole, for it hits every row.
+// page lists customers from after on. One who is erased or disabled, or whose row is damaged, is in it all the same, by the id; an outage, or a refusal by the KMS, fails it whole, for it hits every row.
 func (s *service) page(r *http.Request) (int, any, error) {
 	ctx, after, limit := r.Context(), r.FormValue("after"), 20
 	if text := r.FormValue("limit"); text != "" {
@@ -78,6 +78,9 @@ func (s *service) page(r *http.Request) (int, any, error) {
 		case envelope.Skip:
 			p.Unreadable = "erased"
 		case envelope.Hold:
+			if !errors.Is(err, envelope.ErrDisabled) { // the KMS refuses the key of all
+				return 0, nil, err
+			}
 			p.Unreadable = "disabled"
 		default:
 			p.Unreadable = "damaged"
@@ -98,7 +101,8 @@ func (s *service) export(r *http.Request) (int, any, error) {
 	return http.StatusOK, c.person(), err
 }
 
-// erase returns the receipt. It goes on when the client goes away, and after a crash in the middle a repeat does the rest. Call Keyring.Compact once a day when somebody was erased: then old copies of the keys' rows don't open either.
+// erase returns the receipt. It goes on when the client goes away, and after a crash in the middle a repeat does the rest. Call Keyring.Compact once a day when somebody was erased: then an old
+// row of theirs that somebody puts back does not open either. A whole old copy of the database opens until the KMS key is destroyed: the receipt says so.
 func (s *service) erase(r *http.Request) (int, any, error) {
 	in, err := decode[struct{ Ref, Basis string }](r)
 	if err == nil {
@@ -117,5 +121,7 @@ func (s *service) erase(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), patience) // however long that took
+	defer cancel()
 	return http.StatusOK, receipt, s.store.clear(ctx, c.ID)
 }

@@ -4,7 +4,8 @@
 //	go run ./examples/customers DSN KEYFILE              # likewise on PostgreSQL: postgres://user@localhost:5432/database
 //	go run ./examples/customers -listen 127.0.0.1:8080   # serves until it is interrupted; with DSN KEYFILE too
 //
-// It makes the tables holdfast_keys and customers, and the key file where there is none. Others on the host see arguments: let PGPASSFILE name a file with the database's password.
+// It makes the tables holdfast_keys and customers, and the key file where there is none; without DSN all that is gone at the end. Others on the host see arguments: let PGPASSFILE name a file with the database's password.
+// What serves knows no authorization and no TLS: put both before it (tlsconfig has the second).
 package main
 
 import (
@@ -24,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -39,7 +41,7 @@ func main() {
 	log.SetFlags(0)
 	listen := flag.String("listen", "", "serve at this `address`, such as 127.0.0.1:8080")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Stdout, os.Stderr, *listen, flag.Args()); err != nil {
 		log.Fatal("customers: ", err)
@@ -129,6 +131,7 @@ func openDatabase(ctx context.Context, dialect sqlstore.Dialect, dsn string) (*s
 	if err != nil {
 		return nil, err
 	}
+	db.SetMaxOpenConns(16) // more would wait in the database
 	err = sqlstore.Migrate(ctx, db, &sqlstore.Options{Dialect: dialect})
 	if err == nil {
 		_, err = db.ExecContext(ctx, schema)

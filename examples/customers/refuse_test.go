@@ -1,16 +1,21 @@
 package main
 
 import (
+	"context"
 	"crypto/pbkdf2"
 	"crypto/sha256"
+	"database/sql"
+	"database/sql/driver"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -182,12 +187,25 @@ func TestRevoked(t *testing.T) {
 		p.signedUp(t, ada())
 		w.kms.SetState(kms.Disabled)
 		cold := w.process(t, "pepper")
-		a, err := cold.send(t.Context(), "POST /customers/find", values{"email": "ada@example.com"})
-		require.NoError(t, err)
-		require.Equal(t, http.StatusInternalServerError, a.status)
-		require.JSONEq(t, `{"error": "internal server error"}`, a.body)
+		for route, body := range map[string]any{"POST /customers/find": values{"email": "ada@example.com"}, "GET /customers": nil} {
+			a, err := cold.send(t.Context(), route, body)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusInternalServerError, a.status, route)
+			require.JSONEq(t, `{"error": "internal server error"}`, a.body)
+		}
 		require.Contains(t, w.log.String(), `"class":"kms_disabled"`)
 	})
+}
+
+// TestOutage: a database that is away is tried again, and one that refuses a statement is not.
+func TestOutage(t *testing.T) {
+	for _, err := range []error{&pgconn.PgError{Code: "57P01"}, fmt.Errorf("query: %w", &pgconn.PgError{Code: "08006"}), driver.ErrBadConn} {
+		require.ErrorIs(t, outage(err), envelope.ErrUnavailable)
+		require.ErrorIs(t, outage(err), err)
+	}
+	for _, err := range []error{nil, context.Canceled, sql.ErrNoRows, &pgconn.PgError{Code: "23505"}, &pgconn.PgError{Code: "42601"}, &pgconn.PgError{Code: "22P02"}} {
+		require.Equal(t, err, outage(err))
+	}
 }
 
 // TestRehash: a hash that is weaker than new ones is replaced at the next sign-in, once.

@@ -48,14 +48,15 @@ func (s *service) handler() http.Handler {
 	return mux
 }
 
-// signUp answers alike, after the same work, to an address that is taken, or anyone could ask who is a customer. A mail to the address, whether new or not, would tell its owner alone.
+// signUp answers alike, after about the same work, to an address that is taken. That keeps who is a customer secret only once addresses are confirmed: a service sends a mail to each, new or taken, and lets nobody sign in
+// before its link was followed. As it is, who signs up with an address and can sign in has learned that it was free, and has it. A sign-up for a taken address leaves a key that nobody uses.
 func (s *service) signUp(r *http.Request) (int, any, error) {
 	in, err := decode[struct {
 		Name, Email, Phone string
 		Password           secret.Text
 	}](r)
 	if err == nil {
-		err = errors.Join(checkText("name", in.Name, 1), checkEmail(in.Email), checkText("phone", in.Phone, 0), checkPassword(in.Password))
+		err = errors.Join(checkText("name", in.Name, 1), checkEmail(in.Email), checkText("phone", in.Phone, 0), checkNewPassword(in.Password))
 	}
 	if err != nil {
 		return 0, nil, err
@@ -67,7 +68,7 @@ func (s *service) signUp(r *http.Request) (int, any, error) {
 	return http.StatusAccepted, nil, s.store.insert(r.Context(), c)
 }
 
-// signIn takes as long for an address that nobody has as for a wrong password: it opens a row only after the right one.
+// signIn takes as long for an address that nobody has as for a wrong password, unless the hash is of older options: it opens a row only after the right one.
 func (s *service) signIn(r *http.Request) (int, any, error) {
 	ctx := r.Context()
 	in, err := decode[struct {
@@ -81,7 +82,7 @@ func (s *service) signIn(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	c, q, err := s.store.byEmail(ctx, in.Email)
-	if errors.Is(err, errNone) {
+	if errors.Is(err, errNone) || err == nil && c.Password == nil {
 		return http.StatusUnauthorized, nil, s.passwords.Dummy(ctx, in.Password)
 	}
 	if err != nil {

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -32,7 +35,7 @@ func (s *store) insert(ctx context.Context, c *customer) error {
 	if err := s.table.Seal(ctx, s.tenant, c); err != nil {
 		return err
 	}
-	_, err := s.db.ExecContext(ctx, "INSERT INTO customers VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_eq) DO NOTHING", c.ID, c.Name, c.Email, c.EmailEq, c.Phone, c.Password)
+	_, err := s.exec(ctx, "INSERT INTO customers (id, name, email, email_eq, phone, password) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_eq) DO NOTHING", c.ID, c.Name, c.Email, c.EmailEq, c.Phone, c.Password)
 	return err
 }
 
@@ -40,7 +43,7 @@ func (s *store) insert(ctx context.Context, c *customer) error {
 func (s *store) query(ctx context.Context, where string, args ...any) (found []*customer, err error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT id, name, email, email_eq, phone, password FROM customers "+where, args...)
 	if err != nil {
-		return nil, err
+		return nil, outage(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -50,7 +53,25 @@ func (s *store) query(ctx context.Context, where string, args ...any) (found []*
 		}
 		found = append(found, c)
 	}
-	return found, rows.Err()
+	return found, outage(rows.Err())
+}
+
+func (s *store) exec(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	result, err := s.db.ExecContext(ctx, statement, args...)
+	return result, outage(err)
+}
+
+// outage has an error of a database that can't be reached, or is busy, be one to try again after.
+func outage(err error) error {
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	refused := ok && slices.Contains([]string{"08", "40", "53", "57"}, pg.Code[:min(2, len(pg.Code))]) // connection, serialization, resources, shutdown: PostgreSQL, appendix A
+	lite, ok := errors.AsType[*sqlite.Error](err)
+	busy := ok && lite.Code()&0xff == sqlite3.SQLITE_BUSY
+	if connecting || refused || busy || errors.Is(err, driver.ErrBadConn) {
+		return fmt.Errorf("%w: %w", envelope.ErrUnavailable, err)
+	}
+	return err
 }
 
 // open opens what it can of a row, and says what it can't.
@@ -79,8 +100,8 @@ func (s *store) byEmail(ctx context.Context, email string) (*customer, *field.Qu
 	if err != nil {
 		return nil, nil, err
 	}
-	terms := q.Terms() // one, or two while an older normalizer is searched too
-	found, err := s.query(ctx, "WHERE email_eq IN ($1, $2)", terms[0], terms[len(terms)-1])
+	terms := q.Terms() // one: email_eq has no older normalizer. With one, two rows could have two of the tokens
+	found, err := s.query(ctx, "WHERE email_eq = $1", terms[0])
 	if err == nil && len(found) == 0 {
 		err = errNone
 	}
@@ -98,7 +119,7 @@ func (s *store) update(ctx context.Context, c *customer) error {
 	if err := s.table.Seal(ctx, s.tenant, c); err != nil {
 		return err
 	}
-	done, err := s.db.ExecContext(ctx, `UPDATE customers SET name = COALESCE($2, name), email = COALESCE($3, email), email_eq = COALESCE($4, email_eq), phone = COALESCE($5, phone)
+	done, err := s.exec(ctx, `UPDATE customers SET name = COALESCE($2, name), email = COALESCE($3, email), email_eq = COALESCE($4, email_eq), phone = COALESCE($5, phone)
 		WHERE id = $1 AND password IS NOT NULL`, c.ID, c.Name, c.Email, c.EmailEq, c.Phone)
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "23505" {
 		return errTaken
@@ -117,12 +138,12 @@ func (s *store) update(ctx context.Context, c *customer) error {
 
 // rehash replaces a password's hash, unless it has changed meanwhile.
 func (s *store) rehash(ctx context.Context, id string, was, is []byte) error {
-	_, err := s.db.ExecContext(ctx, "UPDATE customers SET password = $3 WHERE id = $1 AND password = $2", id, was, is)
+	_, err := s.exec(ctx, "UPDATE customers SET password = $3 WHERE id = $1 AND password = $2", id, was, is)
 	return err
 }
 
 // clear removes what would outlive the person's key: tokens, which are the tenant's, and the hash, which is the pepper's. PostgreSQL has old versions of the row until VACUUM, and both databases in logs and backups.
 func (s *store) clear(ctx context.Context, id string) error {
-	_, err := s.db.ExecContext(ctx, "UPDATE customers SET "+strings.Join(append(s.table.IndexColumns(), "password"), " = NULL, ")+" = NULL WHERE id = $1", id)
+	_, err := s.exec(ctx, "UPDATE customers SET "+strings.Join(append(s.table.IndexColumns(), "password"), " = NULL, ")+" = NULL WHERE id = $1", id)
 	return err
 }
