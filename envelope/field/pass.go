@@ -83,7 +83,7 @@ func (p *pass[R]) each(ctx context.Context, r *R) ([]string, error) {
 		return nil, nil
 	}
 	p.rows[id] = true
-	w.apply()
+	w.apply(w.work)
 	p.wrote = p.wrote || len(w.columns) > 0
 	return w.columns, nil
 }

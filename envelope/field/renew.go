@@ -161,18 +161,6 @@ func (w *renewal[R]) take(done written) {
 	w.work = append(w.work, done)
 }
 
-// apply has the row be what was computed.
-func (w *renewal[R]) apply() {
-	for _, done := range w.work {
-		if done.record != nil {
-			done.cell.sealedAs(done.record)
-		}
-		for j, token := range done.tokens {
-			*w.index(done.indexes[j]) = token
-		}
-	}
-}
-
 // checkIndexable tells whether a value has a normal form for each of its indexes.
 func (t *Table[R]) checkIndexable(f cell, c *column) error {
 	for _, x := range c.indexes {

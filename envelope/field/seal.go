@@ -36,6 +36,12 @@ func (t *Table[R]) Seal(ctx context.Context, tn envelope.Tenant, r *R, columns .
 		}
 		work = append(work, w)
 	}
+	k.apply(work)
+	return nil
+}
+
+// apply has columns and their indexes be what they become.
+func (k *keys[R]) apply(work []written) {
 	for i := range work {
 		w := &work[i]
 		if w.record != nil {
@@ -45,7 +51,6 @@ func (t *Table[R]) Seal(ctx context.Context, tn envelope.Tenant, r *R, columns .
 			*k.index(w.indexes[j]) = token
 		}
 	}
-	return nil
 }
 
 // written is what a column and its indexes become.
