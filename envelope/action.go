@@ -65,10 +65,20 @@ var kinds = [...]struct {
 	{io.ErrUnexpectedEOF, Reject, "truncated"},
 }
 
+// judged is an error that says itself what to do after it, and what it is called: of the packages above this one, such as message.
+type judged interface {
+	error
+	Action() Action
+	Class() string
+}
+
 // ActionFor returns what a consumer does after err: the switch that every one writes.
 func ActionFor(err error) Action {
 	if err == nil {
 		return None
+	}
+	if own := judged(nil); errors.As(err, &own) {
+		return own.Action()
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.err) {
@@ -83,6 +93,9 @@ func ActionFor(err error) Action {
 func Class(err error) string {
 	if err == nil {
 		return Done
+	}
+	if own := judged(nil); errors.As(err, &own) {
+		return own.Class()
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.err) {

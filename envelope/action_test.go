@@ -154,3 +154,20 @@ func TestErrorText(t *testing.T) {
 	require.Contains(t, e.Error(), e.KeyID.String())
 	require.NotContains(t, (&envelope.Error{Tenant: "acme", Err: envelope.ErrErased}).Error(), "key", "no key is named where there is none")
 }
+
+// ownError is an error of a package above.
+type ownError struct{ action envelope.Action }
+
+func (ownError) Error() string             { return "own" }
+func (e ownError) Action() envelope.Action { return e.action }
+func (ownError) Class() string             { return "own_class" }
+func (ownError) Unwrap() error             { return envelope.ErrUnknownKey }
+
+// TestActionOfErrorsThatSaySo: an error's own word counts before what it wraps.
+func TestActionOfErrorsThatSaySo(t *testing.T) {
+	err := fmt.Errorf("outer: %w", ownError{envelope.Retry})
+	require.Equal(t, envelope.Retry, envelope.ActionFor(err))
+	require.Equal(t, "own_class", envelope.Class(err))
+	require.Equal(t, envelope.Reject, envelope.ActionFor(fmt.Errorf("outer: %w", ownError{envelope.Reject})))
+	require.Equal(t, envelope.Skip, envelope.ActionFor(envelope.ErrErased))
+}

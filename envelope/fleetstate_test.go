@@ -26,6 +26,9 @@ func TestOthersAreSeenWithinCacheTTL(t *testing.T) {
 				if open == nil && seal == nil {
 					return false
 				}
+				if open == nil { // it came before the look at the store that has told seal
+					open = key.open(t)
+				}
 				require.ErrorIs(t, open, envelope.ErrDisabled)
 				require.ErrorIs(t, seal, envelope.ErrDisabled)
 				require.Equal(t, envelope.Hold, envelope.ActionFor(open))

@@ -228,7 +228,7 @@ func (r *ring) add(key setKey) *keyset {
 	if tenant := ks; key.person {
 		if ks = tenant.subjects[key.subject]; ks == nil {
 			tenant.refs++
-			ks = &keyset{ring: r, tenant: key.tenant, subject: key.subject, parent: tenant}
+			ks = &keyset{ring: r, tenant: key.tenant, subject: key.subject, parent: tenant, prefix: key.knownPrefix()}
 			tenant.subjects[key.subject] = ks
 		}
 	}
@@ -267,18 +267,20 @@ func (r *ring) release(ks *keyset) {
 	}
 }
 
-// evict ends the keyset of a scope at once, and those of a tenant's subjects, and returns when their keys are cleared. Calls that hold them start over.
-func (r *ring) evict(key setKey) {
+// evict ends the keysets of a scope with a prefix at once, and those of a tenant's subjects, and returns when their keys are cleared. Calls that hold them start over.
+func (r *ring) evict(key setKey, prefix string) {
 	var ended []*keyset
 	r.mu.Lock()
 	tenant := r.tenants[key.tenant]
 	switch {
 	case tenant == nil:
 	case key.person:
-		if ks := tenant.subjects[key.subject]; ks != nil {
-			ended = append(ended, ks)
+		for _, subject := range []string{key.subject, byReference + refOf(prefix)} {
+			if ks := tenant.subjects[subject]; ks != nil {
+				ended = append(ended, ks)
+			}
+			delete(tenant.subjects, subject)
 		}
-		delete(tenant.subjects, key.subject)
 	default:
 		ended = append(slices.Collect(maps.Values(tenant.subjects)), tenant)
 		clear(tenant.subjects)

@@ -209,6 +209,9 @@ func (ks *keyset) renew(ctx context.Context) {
 	if err := ks.newer(ctx); err != nil {
 		ks.expire()
 	}
+	if twin := ks.twin(); twin != nil {
+		twin.expire()
+	}
 }
 
 // manage runs an operation on the scope's keyset.

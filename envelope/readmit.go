@@ -58,7 +58,7 @@ func (ks *keyset) readmit(ctx context.Context, prefix string, key setKey, ref st
 		h.State, h.Ref, h.Erasure = active, ref, nil
 		if err := r.apply(ctx, rows.put(h), above.guard()); !errors.Is(err, ErrConflict) {
 			if err == nil {
-				r.evict(key)
+				r.evict(key, prefix)
 			}
 			return err
 		}

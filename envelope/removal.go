@@ -94,7 +94,7 @@ func (d *removal) held(h *head) error {
 }
 
 // evict has this process forget the keys of the scope, and of a tenant's subjects.
-func (d *removal) evict() { d.ring.evict(d.scope) }
+func (d *removal) evict() { d.ring.evict(d.scope, d.prefix) }
 
 // destroy writes over all keys and then says so in the head, whose rows it returns. The scope was fenced at a time.
 func (d *removal) destroy(ctx context.Context, fenced time.Time) (*stored, error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 
@@ -63,6 +64,9 @@ func (r *Keyring) Tenant(id string) Tenant {
 // events hold of it is an HMAC under a key of the tenant's. An id that is not valid fails when it is used.
 func (t Tenant) Subject(id string) Subject {
 	s := t.scope
+	if strings.HasPrefix(id, byReference) {
+		id = noID
+	}
 	s.subject, s.person = hide(id), true
 	if ring, err := s.ring(); err == nil {
 		s.hash = ring.front.hash(s.key())
@@ -93,7 +97,7 @@ func (s *scope) check() error {
 	if err := checkID("tenant", s.tenant); err != nil {
 		return err
 	}
-	if s.person {
+	if s.person && s.key().knownPrefix() == "" {
 		return checkID("subject", s.subject.show())
 	}
 	return nil

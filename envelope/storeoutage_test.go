@@ -165,10 +165,18 @@ func TestStoreOutageDuringOneOfTheKMS(t *testing.T) {
 		g := newRig(t, nil)
 		keys := warmAll(t, g.Tenant("acme"), g.Tenant("acme").Subject("ada"))
 		g.fake.Always(kmstest.Fault{Err: kms.ErrUnavailable})
-		read := map[bool]time.Time{} // of the tenant's rows, and the subject's
+		var mu sync.Mutex // guards at: each has its own reader
+		at := map[bool]time.Time{}
+		read := func(subject bool) time.Time { // when the rows were: the tenant's, or the subject's
+			mu.Lock()
+			defer mu.Unlock()
+			return at[subject]
+		}
 		g.store.edit(func(row envelope.Row) (envelope.Row, bool) {
 			if strings.HasSuffix(row.Key, "/") { // a head
-				read[strings.HasPrefix(row.Key, "subject/")] = time.Now()
+				mu.Lock()
+				defer mu.Unlock()
+				at[strings.HasPrefix(row.Key, "subject/")] = time.Now()
 			}
 			return row, true
 		})
@@ -179,11 +187,11 @@ func TestStoreOutageDuringOneOfTheKMS(t *testing.T) {
 			sleep(time.Second)
 		}
 		g.store.set(errStore)
-		require.Less(t, time.Since(read[false]), 3*time.Second)
-		for ; time.Since(read[false]) < 5*time.Minute; sleep(time.Second) {
-			require.NoError(t, keys[0].open(t), "%v after the rows were read", time.Since(read[false]))
-			if err := keys[1].open(t); time.Since(read[true]) < 5*time.Minute {
-				require.NoError(t, err, "%v after the rows were read", time.Since(read[true]))
+		require.Less(t, time.Since(read(false)), 3*time.Second)
+		for ; time.Since(read(false)) < 5*time.Minute; sleep(time.Second) {
+			require.NoError(t, keys[0].open(t), "%v after the rows were read", time.Since(read(false)))
+			if err := keys[1].open(t); time.Since(read(true)) < 5*time.Minute {
+				require.NoError(t, err, "%v after the rows were read", time.Since(read(true)))
 			} else {
 				require.ErrorIs(t, err, envelope.ErrUnavailable)
 			}

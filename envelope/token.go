@@ -13,7 +13,7 @@ const TokenSize = sha256.Size
 
 // AppendToken appends the token of value to dst: [TokenSize] bytes by which equal values are found, and which tell nobody without the key more than that they are equal. They stay the same
 // for as long as the tenant has keys, through [Tenant.Rotate] and [Keyring.Rewrap], and outlive the erasure of a subject: clear those that were made of its data. b says what the token is
-// for, such as Bind(table, column, index), and equal values have other tokens under another Binding or tenant. It is HMAC-SHA-256 under the tenant's lookup key: FORMAT.md section 7. The
+// for, such as Bind(table, column, index), and equal values have other tokens under another Binding or tenant. It is HMAC-SHA-256 under the tenant's lookup key: FORMAT.md section 10. The
 // first call makes that key, unless ExplicitCreate says otherwise. Errors are those of Open.
 func (t Tenant) AppendToken(ctx context.Context, dst, value []byte, b Binding) ([]byte, error) {
 	s := t.scope

@@ -141,7 +141,7 @@ func (b *backfill[R]) step(ctx context.Context) (more bool, err error) {
 	}
 	switch {
 	case p.count.Rows > 0 && (last == after || last == ""):
-		return false, fmt.Errorf("%w: the batch returned %s, not the last id that it has read", kms.ErrInvalid, map[bool]string{true: "none", false: "the id that it was to go on after"}[last == ""])
+		return false, fmt.Errorf("%w: the batch must return the last id that it has read", kms.ErrInvalid)
 	case p.count.Rows == 0:
 		return false, nil
 	}

@@ -3,6 +3,7 @@ package field_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,8 +25,8 @@ func BenchmarkField(b *testing.B) {
 	table, err := field.NewTable("users", field.Spec[benchRow]{Row: func(r *benchRow) string { return r.ID }})
 	require.NoError(b, err)
 	const id = "0198c0de-7e57-7000-8000-00000000002a"
-	for _, size := range []string{"16", "100", "1024"} {
-		text := strings.Repeat("x", map[string]int{"16": 16, "100": 100, "1024": 1024}[size])
+	for _, n := range []int{16, 100, 1024} {
+		text, size := strings.Repeat("x", n), strconv.Itoa(n)
 		row := benchRow{ID: id, Text: field.Of(text)}
 		require.NoError(b, table.Seal(ctx, acme, &row))
 		stored, err := row.Text.Value()

@@ -39,7 +39,7 @@ func appendValue[T any](dst []byte, v *T) ([]byte, error) {
 	case *[]byte:
 		return append(append(dst, typeBytes), *v...), nil
 	case *time.Time:
-		return appendTime(append(dst, typeTime), *v)
+		return appendTime(append(dst, typeTime), *v), nil
 	}
 	switch m := any(v).(type) {
 	case encoding.BinaryMarshaler:
@@ -212,11 +212,11 @@ func parseKind(r reflect.Value, kind byte, b []byte) bool {
 const timeSize = 8 + 4 + 4
 
 // appendTime appends seconds since 1970, nanoseconds and the offset from UTC in seconds.
-func appendTime(dst []byte, t time.Time) ([]byte, error) {
+func appendTime(dst []byte, t time.Time) []byte {
 	_, offset := t.Zone()
 	dst = binary.BigEndian.AppendUint64(dst, uint64(t.Unix()))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(t.Nanosecond()))
-	return binary.BigEndian.AppendUint32(dst, uint32(int32(offset))), nil
+	return binary.BigEndian.AppendUint32(dst, uint32(int32(offset)))
 }
 
 func parseTime(kind byte, b []byte) (t time.Time, ok bool) {

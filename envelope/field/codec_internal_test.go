@@ -40,7 +40,7 @@ func TestPlaintextVectors(t *testing.T) {
 		got, err := form.write(v.Value)
 		require.NoError(t, err)
 		if v.Pad > 0 {
-			got = pad(got, 0, v.Pad)
+			got = pad(got, v.Pad)
 		}
 		require.Equal(t, hex.EncodeToString(want), hex.EncodeToString(got), "%s %q", v.Type, v.Value)
 		back, err := form.read(bytes.Clone(want))

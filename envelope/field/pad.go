@@ -8,11 +8,11 @@ import (
 
 const maxPad = 4096 // bytes that the length of a value may be rounded up to
 
-// pad marks what appendValue has written, from the byte at, as padded, and appends 80 and zeros up to a multiple of n bytes.
-func pad(b []byte, at, n int) []byte {
-	b[at] |= padded
+// pad marks what appendValue has written as padded, and appends 80 and zeros up to a multiple of n bytes.
+func pad(b []byte, n int) []byte {
+	b[0] |= padded
 	b = append(b, 0x80)
-	for (len(b)-at)%n != 0 {
+	for len(b)%n != 0 {
 		b = append(b, 0)
 	}
 	return b

@@ -106,9 +106,7 @@ func (w *renewal[R]) compute(ctx context.Context, c *column, f cell) error {
 	switch {
 	case f.phase() == null:
 		done := written{cell: f}
-		if err := w.table.clearIndexes(&done, c); err != nil {
-			return err
-		}
+		done.clearIndexes(c)
 		w.take(done)
 		return nil
 	case record != nil:
@@ -163,11 +161,14 @@ func (w *renewal[R]) take(done written) {
 
 // checkIndexable tells whether a value has a normal form for each of its indexes.
 func (t *Table[R]) checkIndexable(f cell, c *column) error {
+	if len(c.indexes) == 0 {
+		return nil
+	}
+	value, ok := f.words()
+	if !ok {
+		return errNoWords
+	}
 	for _, x := range c.indexes {
-		value, ok := f.words()
-		if !ok {
-			return t.fail(x.name, fmt.Errorf("%w: a value of this type can't be indexed", kms.ErrInvalid))
-		}
 		if _, err := normalize(x.norms[0], value); err != nil {
 			return t.fail(x.name, err)
 		}

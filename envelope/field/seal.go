@@ -80,7 +80,7 @@ func (k *keys[R]) index(x *blind) *Index {
 
 // place returns the binding of a column, and has the subject be known where its key is needed.
 func (k *keys[R]) place(c *column) (b envelope.Binding, err error) {
-	if k.table.subject != nil && !c.ofTenant && !k.person {
+	if k.bySubject(c) && !k.person {
 		id := k.table.subject(k.row)
 		if id == "" {
 			return b, errNoSubject
@@ -111,7 +111,8 @@ func (t *Table[R]) sealColumn(ctx context.Context, k *keys[R], c *column, named 
 		}
 		return w, nil
 	case null:
-		return w, t.clearIndexes(&w, c)
+		w.clearIndexes(c)
+		return w, nil
 	case open, both:
 	default:
 		if named {
@@ -128,7 +129,7 @@ func (t *Table[R]) sealColumn(ctx context.Context, k *keys[R], c *column, named 
 		return w, err
 	}
 	if c.pad > 0 {
-		buf = pad(buf, 0, c.pad)
+		buf = pad(buf, c.pad)
 	}
 	if k.bySubject(c) {
 		w.record, err = k.subject.AppendSeal(ctx, buf[:0], buf, place)
@@ -145,12 +146,11 @@ func (t *Table[R]) sealColumn(ctx context.Context, k *keys[R], c *column, named 
 }
 
 // clearIndexes has the indexes of a column be NULL.
-func (t *Table[R]) clearIndexes(w *written, c *column) error {
+func (w *written) clearIndexes(c *column) {
 	w.indexes, w.tokens = c.indexes, make([]Index, len(c.indexes))
 	for i := range w.tokens {
 		w.tokens[i].state = null
 	}
-	return nil
 }
 
 // fillIndexes computes the tokens of a column's value.
@@ -158,23 +158,24 @@ func (t *Table[R]) fillIndexes(ctx context.Context, k *keys[R], w *written, c *c
 	if len(c.indexes) == 0 {
 		return nil
 	}
-	w.indexes, w.tokens = c.indexes, make([]Index, len(c.indexes))
+	w.clearIndexes(c)
 	value, ok := w.cell.words()
 	if !ok {
-		return fmt.Errorf("%w: a value of this type can't be indexed", kms.ErrInvalid)
+		return errNoWords
 	}
 	for i, x := range c.indexes {
 		token, err := x.token(ctx, k.tenant, x.norms[0], value)
 		if err != nil {
 			return t.fail(x.name, err)
 		}
-		w.tokens[i] = Index{state: null}
 		if token != nil {
 			w.tokens[i] = Index{state: sealed, token: token}
 		}
 	}
 	return nil
 }
+
+var errNoWords = fmt.Errorf("%w: this value can't be indexed", kms.ErrInvalid)
 
 // token returns the token of a value, or nil where it has none.
 func (x *blind) token(ctx context.Context, tn envelope.Tenant, norm, value string) ([]byte, error) {
@@ -187,14 +188,14 @@ func (x *blind) token(ctx context.Context, tn envelope.Tenant, norm, value strin
 			return nil, nil
 		}
 	}
-	in := make([]byte, 0, len(norm)+1+len(value)+envelope.TokenSize)
+	in := make([]byte, 0, len(norm)+1+len(value))
 	in = append(append(append(in, norm...), 0), value...)
-	out, err := tn.AppendToken(ctx, in[len(in):], in, x.place)
+	out, err := tn.AppendToken(ctx, nil, in, x.place)
+	clear(in)
 	if err != nil {
 		return nil, err
 	}
-	clear(in)
-	return slices.Clone(out[:x.size]), nil
+	return out[:x.size:x.size], nil
 }
 
 // firstCharacters returns the first n characters of s, or "" where it has fewer.

@@ -53,10 +53,18 @@ func seen(ctx context.Context, op string, err error) error {
 		return err
 	case errors.Is(err, envelope.ErrConflict):
 		return fmt.Errorf("sqlstore: %w", envelope.ErrConflict)
-	case ctx.Err() != nil:
-		return fmt.Errorf("sqlstore: %s: %w", op, ctx.Err())
+	case ended(ctx) != nil:
+		return fmt.Errorf("sqlstore: %s: %w", op, ended(ctx))
 	}
 	return fmt.Errorf("sqlstore: %s: %w: %s", op, envelope.ErrUnavailable, cause(err))
+}
+
+// ended returns why ctx has ended, or nil. A connection has timers of its own for the deadline of ctx, which may fire a moment before that of ctx.
+func ended(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 func unavailable(err error) bool { return errors.Is(err, envelope.ErrUnavailable) }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -178,4 +179,19 @@ func TestSeen(t *testing.T) {
 			require.NotContains(t, err.Error(), canary)
 		})
 	}
+}
+
+// slow is a context whose deadline is over and whose timer has not fired yet.
+type slow struct{ context.Context }
+
+func (slow) Deadline() (time.Time, bool) { return time.Now(), true }
+
+// TestDeadline: a connection that gives up at the deadline, before the context does, is no outage.
+func TestDeadline(t *testing.T) {
+	err := seen(slow{t.Context()}, "Get", os.ErrDeadlineExceeded)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NotErrorIs(t, err, envelope.ErrUnavailable)
+	later, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	require.ErrorIs(t, seen(later, "Get", os.ErrDeadlineExceeded), envelope.ErrUnavailable, "the driver's own patience")
 }

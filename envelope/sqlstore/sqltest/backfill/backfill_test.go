@@ -119,11 +119,10 @@ type world struct {
 	reads   int
 }
 
-// write writes the rows n with n % 3 == of, again and again.
+// write writes the rows n with n % 3 == of, again and again, the first of them at least once.
 func (w *world) write(running context.Context, of int, way func(ctx context.Context, n, version int) error) {
 	random := rand.New(rand.NewPCG(1, uint64(of)))
-	for running.Err() == nil {
-		n := random.IntN(tableRows/3)*3 + of
+	for n := of; w.version[of] == 0 || running.Err() == nil; n = random.IntN(tableRows/3)*3 + of {
 		if random.IntN(4) == 0 {
 			n = of
 		}
@@ -165,7 +164,7 @@ func (w *world) update(ctx context.Context, statement string, args ...any) error
 // read opens rows, whatever they are at the moment.
 func (w *world) read(running context.Context) {
 	random := rand.New(rand.NewPCG(2, 2))
-	for running.Err() == nil {
+	for w.reads == 0 || running.Err() == nil {
 		n := random.IntN(tableRows)
 		if err := w.check(context.WithoutCancel(running), n, canary+"-"+rowID(n)+"-"); err != nil {
 			w.Error(err)
@@ -203,13 +202,18 @@ func (w *world) process(kind, dsn, dir string, checkpoints int) {
 	cmd.Stderr = &failed
 	out, err := cmd.StdoutPipe()
 	require.NoError(w, err)
+	in, err := cmd.StdinPipe()
+	require.NoError(w, err)
 	require.NoError(w, cmd.Start())
+	_, err = in.Write([]byte{1})
+	require.NoError(w, err)
 	killed := false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if checkpoints--; checkpoints == 0 {
 			killed = true
 			require.NoError(w, cmd.Process.Kill())
 		}
+		_, _ = in.Write([]byte{1}) // fails when it has ended
 	}
 	err = cmd.Wait()
 	require.Empty(w, failed.String())

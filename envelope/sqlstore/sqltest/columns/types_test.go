@@ -165,7 +165,7 @@ func TestUnsealed(t *testing.T) {
 		for name, v := range map[string]any{"value": field.Of("ada@example.com"), "pointer": new(field.Field[string]), "unset": field.Field[string]{}, "index": field.Index{}} {
 			_, err := c.exec(t.Context(), insert("every", "c_text"), name, v)
 			require.ErrorIs(t, err, field.ErrUnsealed, name)
-			require.NotContains(t, err.Error(), "ada")
+			require.NotContains(t, err.Error(), "ada@")
 		}
 		must(t, c, 0, "DELETE FROM every")
 	})
