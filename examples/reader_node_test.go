@@ -51,7 +51,7 @@ func TestReaderNodeVectors(t *testing.T) {
 	out, err := runNode(t, append(args, files...)...)
 	require.NoError(t, err, out)
 	require.Contains(t, out, fmt.Sprintf("%d passed, 0 failed%s\n", all, said))
-	for _, kind := range []any{"column", "token", "sealed text", "password", "pbkdf2-sha256", "argon2id", nil} { // nil: values and their normal forms
+	for _, kind := range []any{"column", "token", "sealed text", "password", "pbkdf2-sha256", "argon2id", "payload", "key message", "window", nil} { // nil: values and their normal forms
 		require.Positive(t, kinds[kind], kind)
 	}
 	t.Log(out)

@@ -84,7 +84,7 @@ func (s *service) page(r *http.Request) (int, any, error) {
 			p.Unreadable = "disabled"
 		default:
 			p.Unreadable = "damaged"
-			s.log.ErrorContext(ctx, "a row does not open", "id", c.ID, "class", envelope.Class(err))
+			s.log.ErrorContext(ctx, "a row does not open", "class", envelope.Class(err), "error", err.Error()) // which names columns and keys, and no person
 		}
 		list = append(list, p)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-go/holdfast/kms"
 )
@@ -23,7 +24,7 @@ type driver struct {
 
 func newDriver(url, keyID string) *driver {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // what is wrapped goes nowhere else
-	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}, CheckRedirect: stay}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second}, CheckRedirect: stay}
 	return &driver{url: url, client: client, ref: kms.Ref{Provider: "example", KeyID: keyID}}
 }
 

@@ -164,6 +164,13 @@ class Store {
     if (owner && owner[1] !== scope) refuse('wrong_scope', id);
     refuse('unknown_key', owner ? `${id}: its row is missing or damaged` : id);
   }
+  // The data key of a scope that has an id. ref is that of a subject.
+  find(hex, scope, ref) {
+    this.checkState(scope);
+    const row = this.keys(scope).find((k) => k.kind === 'data' && k.id === hex) ?? this.missing(hex, scope);
+    if (row.destroyed) refuse('erased', row.name);
+    return ref ? this.loadSubjectKey(row, ref) : this.loadTenantKey(row);
+  }
 }
 
 /**
@@ -177,10 +184,22 @@ export function storedKeys({ subject, ...options }) {
     store.checkState(store.root);
     const ref = subject === undefined ? undefined : store.refOf(subject);
     if (subject !== undefined && !ref) store.missing(hex);
-    const scope = ref ? `subject/${escape(store.tenant)}/${ref.toString('hex')}/` : store.root;
-    store.checkState(scope);
-    const row = store.keys(scope).find((k) => k.kind === 'data' && k.id === hex) ?? store.missing(hex, scope);
-    if (row.destroyed) refuse('erased', row.name);
-    return ref ? store.loadSubjectKey(row, ref) : store.loadTenantKey(row);
+    return store.find(hex, ref ? `subject/${escape(store.tenant)}/${ref.toString('hex')}/` : store.root, ref);
+  };
+}
+
+/** A findKey of a tenant and of all its subjects: the id row of a key says whose it is. */
+export function storedKeysOfAll(options) {
+  const store = new Store(options);
+  return (id) => {
+    const hex = id.toString('hex');
+    const name = `id/${hex}`;
+    if (!Object.hasOwn(store.rows, name)) refuse('unknown_key', hex);
+    const owner = /^(.*\/)data\//s.exec(parseRow(name, store.rows[name], entry).row)?.[1];
+    if (!owner) refuse('unknown_key', hex);
+    const of = `subject/${escape(store.tenant)}/`;
+    if (owner !== store.root && !owner.startsWith(of)) refuse('wrong_scope', hex);
+    store.checkState(store.root);
+    return store.find(hex, owner, owner === store.root ? undefined : Buffer.from(owner.slice(of.length, -1), 'hex'));
   };
 }

@@ -5,7 +5,8 @@ import { derive, hmac, openRecord, openStream, refuse, uint } from './bare.mjs';
 
 // Section 5: portable messages.
 
-class Fields {
+/** Takes fields off the front of bytes. */
+export class Fields {
   constructor(bytes) {
     this.rest = bytes;
   }
@@ -54,7 +55,7 @@ function parseContext(bytes) {
   return context;
 }
 
-function parseWrapped(fields) {
+export function parseWrapped(fields) {
   const [provider, keyId, version] = [1, 2, 1].map((lengthBytes) => fields.field(lengthBytes));
   const blob = fields.field(2);
   if (provider.length === 0 || blob.length === 0) refuse('format', 'a wrapped key names no provider or is empty');
@@ -62,8 +63,8 @@ function parseWrapped(fields) {
   return { name, provider: `${provider}`, keyId: `${keyId}`, version: `${version}`, blob };
 }
 
-// The wrapped keys, each of which can open alone.
-function parseRecipients(wrapped) {
+/** The wrapped keys of one, each of which can open alone. */
+export function parseRecipients(wrapped) {
   if (wrapped.provider !== 'any') return [wrapped];
   const fields = new Fields(wrapped.blob);
   const count = fields.uint(1);

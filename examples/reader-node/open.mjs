@@ -15,6 +15,7 @@ export * from './bare.mjs';
 export * from './columns.mjs';
 export * from './keyring.mjs';
 export * from './messages.mjs';
+export * from './topics.mjs';
 
 // The command line. README.md beside this file describes it.
 const options = {

@@ -2,12 +2,13 @@
 
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { ReadError, Source, collect, commitment, derive, openRecord, openStream } from './bare.mjs';
+import { ReadError, Source, collect, commitment, derive, openRecord, openStream, uint } from './bare.mjs';
 import {
-  bind, onlyKey, openManagedRecord, openManagedStream, openManagedStreamAt, storedKeys, subjectRef,
+  bind, onlyKey, openManagedRecord, openManagedStream, openManagedStreamAt, storedKeys, storedKeysOfAll, subjectRef,
 } from './keyring.mjs';
 import { algorithms, hashPassword, normalize, openColumn, openPassword, openSealedText, token } from './columns.mjs';
 import { openLocal, openMessage } from './messages.mjs';
+import { openAnnounced, openKeyMessage, openPayload, parseWindow } from './topics.mjs';
 
 export function hex(text = '', bytes = text.length / 2) {
   if (text.length !== 2 * bytes || !/^[0-9a-f]*$/i.test(text)) throw new TypeError('not hex, or of the wrong length');
@@ -29,6 +30,36 @@ function runColumn(v) {
   return Buffer.concat([Buffer.from([type]), body]);
 }
 
+function u64(n) {
+  const out = Buffer.alloc(8);
+  out.writeBigUInt64BE(BigInt.asUintN(64, n));
+  return out;
+}
+
+const announcedIn = (v, bytes) => openKeyMessage(bytes, keysOf(v), v.context ?? {});
+
+function runPayload(v) {
+  const at = {
+    topic: v.topic, key: v.recordKey === undefined ? undefined : hex(v.recordKey), bound: v.bound,
+    headers: v.headers?.map(([name, value]) => [name, hex(value)]),
+  };
+  const find = () => (v.dataKey ? onlyKey(hex(v.dataKey, 32)) : storedKeysOfAll({ ...v, ...keysOf(v) }));
+  const { key, stamp, value } = v.announced ? openAnnounced(hex(v.in), at, announcedIn(v, hex(v.announced))) : openPayload(hex(v.in), at, find());
+  return Buffer.concat([
+    uint(1, (key ? 1 : 0) | (stamp ? 2 : 0)),
+    ...(key ? [uint(2, key.length), key] : []),
+    ...(stamp ? [uint(1, stamp.name.length), stamp.name, stamp.instance, u64(stamp.sequence), u64(stamp.time)] : []),
+    value,
+  ]);
+}
+
+function runWindow(v) {
+  const { senders } = parseWindow(hex(v.in));
+  return Buffer.concat(senders.flatMap(({ name, instance, accepted }) => [
+    uint(1, name.length), name, instance, uint(4, accepted.length), ...accepted.map(u64),
+  ]));
+}
+
 const runHash = (v) => hashPassword(hex(v.in).toString('latin1'), hex(v.key));
 
 const runners = {
@@ -47,6 +78,9 @@ const runners = {
   normalize: (v) => Buffer.from(normalize(v.normalizer, v.value)),
   'sealed text': (v) => openSealedText(hex(v.in).toString(), binding(v), findKey(v)),
   password: (v) => Buffer.from(openPassword(hex(v.in), binding(v), findKey(v)), 'latin1'),
+  payload: runPayload,
+  'key message': (v) => Buffer.concat(announcedIn(v, hex(v.in)).dataKeys),
+  window: runWindow,
   ...Object.fromEntries(algorithms.map((algorithm) => [algorithm, runHash])),
 };
 

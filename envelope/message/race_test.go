@@ -1,0 +1,6 @@
+//go:build race
+
+package message_test
+
+// raceEnabled says that the race detector is on: it allocates.
+const raceEnabled = true
