@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -64,18 +65,31 @@ func request(ctx context.Context, h *http.Server, config *tls.Config, host strin
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
+	return head(ctx, conn, host, "holdfast-audit")
+}
+
+// maxHead is how much of an answer is read, in bytes.
+const maxHead = 64 << 10
+
+// head asks for HEAD / of host over conn, by HTTP/1.1.
+func head(ctx context.Context, conn net.Conn, host, agent string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, "https://"+host+"/", nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", "holdfast-audit")
+	req.Header.Set("User-Agent", agent)
 	req.Close = true
 	if err := req.Write(conn); err != nil {
 		return nil, err
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
-	if err != nil {
-		return nil, err
+	answers := bufio.NewReader(io.LimitReader(conn, maxHead))
+	for {
+		resp, err := http.ReadResponse(answers, req)
+		if err != nil {
+			return nil, err
+		}
+		if resp.StatusCode/100 != 1 || resp.StatusCode == http.StatusSwitchingProtocols { // those before the answer: RFC 9110 section 15.2
+			return resp, resp.Body.Close()
+		}
 	}
-	return resp, resp.Body.Close()
 }

@@ -28,7 +28,7 @@ func (s *serving) visitor() (*tls.Config, bool) {
 			}
 			c := &tls.Config{RootCAs: roots, ServerName: name, MinVersion: s.versions[0], CipherSuites: oldSuites()}
 			if at != s.bait.now {
-				c.Time = func() time.Time { return at }
+				c.Time = func() time.Time { return at } //tlsvet:ignore trap25 the visitor is of the time of the certificates
 			}
 			return c, true
 		}
@@ -51,23 +51,16 @@ func (s *serving) askClients(ctx context.Context) bool {
 	if !ok {
 		return false
 	}
-	demanded := s.rules.clients
 	switch {
 	case !s.asks && !bare.letIn():
 		s.unseen("how clients are verified and sessions resumed: a client is not asked for a certificate, and refused: %q", refusalOf(&bare))
 	case !s.asks:
-		s.facts.Clients = "not asked"
-		if demanded {
-			s.find(0, SeverityViolation, "set ClientAuth to tls.RequireAndVerifyClientCert, and ClientCAs", "clients are not asked for a certificate, which the policy demands")
-		}
+		s.judgeClients("not asked")
 		return true
 	case bare.letIn():
-		s.facts.Clients = "optional"
-		if demanded {
-			s.find(11, SeverityViolation, "set ClientAuth to tls.RequireAndVerifyClientCert", "a client without a certificate is let in, and the policy demands one")
-		}
+		s.judgeClients("optional")
 	default:
-		s.facts.Clients = "required"
+		s.judgeClients("required")
 	}
 	visitor.GetClientCertificate = s.bait.present
 	stranger, ok := s.ask(ctx, visitor)
@@ -130,10 +123,27 @@ func (s *serving) askSessions(ctx context.Context) bool {
 				break
 			}
 			s.facts.Resumes = append(s.facts.Resumes, again.what)
-			if version < tls.VersionTLS13 {
-				s.find(28, SeverityWarning, "set SessionTicketsDisabled for clients without TLS 1.3, in GetConfigForClient", "sessions of TLS 1.2 are resumed: who gets the key of the tickets reads what was said before")
-			}
+			s.judgeResumed(version)
 		}
 	}
 	return true
+}
+
+// judgeResumed judges that sessions of a version are resumed.
+func (e *examined) judgeResumed(version uint16) {
+	if version < tls.VersionTLS13 {
+		e.find(28, SeverityWarning, e.fix("set SessionTicketsDisabled for clients without TLS 1.3, in GetConfigForClient", "switch off session tickets of TLS 1.2, or TLS 1.2"), "sessions of TLS 1.2 are resumed: who gets the key of the tickets reads what was said before")
+	}
+}
+
+// judgeClients judges how clients are asked for certificates, "" where that was not seen.
+func (e *examined) judgeClients(how string) {
+	e.facts.Clients = how
+	switch {
+	case !e.rules.clients:
+	case how == "not asked":
+		e.find(0, SeverityViolation, e.fix("set ClientAuth to tls.RequireAndVerifyClientCert, and ClientCAs", "have it demand certificates of clients"), "clients are not asked for a certificate, which the policy demands")
+	case how == "optional":
+		e.find(11, SeverityViolation, e.fix("set ClientAuth to tls.RequireAndVerifyClientCert", "have it demand certificates of clients"), "a client without a certificate is let in, and the policy demands one")
+	}
 }

@@ -3,7 +3,6 @@ package tlsconfig
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -12,16 +11,18 @@ import (
 
 // Client is one policy, trust and identity for all that a process connects to. Sessions with servers are resumed by name, not by address, while roots, lists and identity stay. Make one with [NewClient]. It is safe for concurrent use.
 type Client struct {
-	policy   Policy
-	report   *Policy
+	ruling   *ruling
 	servers  Match // nil for any server with the right name
 	observer Observer
 	drain    Drain
 
+	silent   bool  // it has no identity
 	identity *held // nil without one
 	roots    *trusted
 	revoked  *revoked // nil without ClientOptions.Revoked
 
+	made     time.Time
+	tally    tally
 	now      atomic.Pointer[clientGeneration]
 	renewing sync.Mutex // held by renew
 	end      context.CancelFunc
@@ -49,9 +50,11 @@ type ClientOptions struct {
 	Observer Observer
 	// ReportOnly is a stricter policy that refuses nothing: the Observer hears of every handshake that it would have refused. It judges what was negotiated.
 	ReportOnly *Policy
+	// Central is a signed file with a policy that is kept beside Policy: what both allow. nil for none.
+	Central *PolicyFile
 }
 
-// Drain says what becomes of connections of a Client when roots or identity have changed. New requests and calls always get connections under the new ones. The zero value closes the idle ones of a Transport at once, and the others when
+// Drain says what becomes of connections of a Client when roots, identity or policy have changed. New requests and calls always get connections under the new ones. The zero value closes the idle ones of a Transport at once, and the others when
 // their requests have ended.
 type Drain struct {
 	// Keep leaves idle connections of a Transport open until its IdleConnTimeout, though nobody uses them any more.
@@ -63,6 +66,7 @@ type Drain struct {
 // clientGeneration is what a Client trusts and shows at one time. It is never changed.
 type clientGeneration struct {
 	config   *tls.Config // without VerifyConnection
+	policy   Policy
 	identity *tls.Certificate
 	digest   [32]byte // of roots and lists
 	sessions *sessions
@@ -78,7 +82,7 @@ func NewClient(ctx context.Context, roots Roots, o *ClientOptions) (*Client, err
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{policy: policy, report: o.ReportOnly, servers: o.Servers, observer: o.Observer, drain: o.Drain, conns: map[*tracked]struct{}{}}
+	c := &Client{ruling: newRuling(policy, o.ReportOnly, o.Central), made: time.Now(), servers: o.Servers, observer: o.Observer, drain: o.Drain, conns: map[*tracked]struct{}{}}
 	if err := c.check(roots, o.Identity); err != nil {
 		return nil, err
 	}
@@ -99,18 +103,13 @@ func NewClient(ctx context.Context, roots Roots, o *ClientOptions) (*Client, err
 
 // check refuses what can't be a Client.
 func (c *Client) check(roots Roots, id Identity) error {
-	if err := c.policy.check(); err != nil {
+	c.silent = id == nil
+	if err := c.fits(c.ruling.own); err != nil {
 		return err
-	}
-	if c.report != nil {
-		p := *c.report
-		c.report = &p
 	}
 	switch {
 	case roots == nil:
 		return invalid("a Client needs Roots: name the CAs of the servers, or SystemRoots() for those of the system")
-	case id == nil && c.policy.needsClients():
-		return invalid("policy %s demands verified clients: set ClientOptions.Identity", c.policy.Name())
 	case c.drain.MaxAge < 0:
 		return invalid("Drain.MaxAge is %v: want 0 or more", c.drain.MaxAge)
 	case c.servers != nil:
@@ -119,10 +118,27 @@ func (c *Client) check(roots Roots, id Identity) error {
 	return nil
 }
 
+// fits says whether the Client can keep p, as far as it is started.
+func (c *Client) fits(p Policy) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	switch {
+	case c.silent && p.needsClients():
+		return invalid("policy %s demands verified clients: set ClientOptions.Identity", p.Name())
+	case p.privateRoots() && c.roots != nil && c.roots.systems():
+		return invalid("policy %s demands private roots, and the Roots are those of the system", p.Name())
+	}
+	return c.identity.suits(p.ownAs(false))
+}
+
 // start loads everything and has it followed until life ends.
 func (c *Client) start(life context.Context, roots Roots, o *ClientOptions) (err error) {
+	if err := c.ruling.take(c.fits, c.tell); err != nil {
+		return err
+	}
 	if o.Identity != nil {
-		if c.identity, err = holdIdentity(life, o.Identity, c.policy.ownAs(false), c.tell); err != nil {
+		if c.identity, err = holdIdentity(life, o.Identity, c.ruling.ownAs(false), c.tell); err != nil {
 			return err
 		}
 	}
@@ -132,20 +148,21 @@ func (c *Client) start(life context.Context, roots Roots, o *ClientOptions) (err
 	if c.roots, err = holdRoots(life, roots, c.tell); err != nil {
 		return err
 	}
-	if c.policy.privateRoots() && c.roots.systems() {
-		return invalid("policy %s demands private roots, and the Roots are those of the system", c.policy.Name())
+	if err := c.fits(c.ruling.policy()); err != nil {
+		return err
 	}
 	if o.Revoked != nil {
 		if c.revoked, err = holdRevocation(life, o.Revoked, c.tell); err != nil {
 			return err
 		}
 	}
+	c.ruling.follow(life)
 	c.renew()
 	c.work.Go(func() { c.follow(life) })
 	return nil
 }
 
-// follow has a new generation begin when roots, lists or identity change, until life ends.
+// follow has a new generation begin when policy, roots, lists or identity change, until life ends.
 func (c *Client) follow(life context.Context) {
 	for {
 		var identity, revoked <-chan struct{} // nil waits for ever
@@ -155,9 +172,10 @@ func (c *Client) follow(life context.Context) {
 		if c.revoked != nil {
 			revoked = c.revoked.changed()
 		}
-		roots := c.roots.changed()
+		ruling, roots := c.ruling.changed(), c.roots.changed()
 		c.renew() // what changed before the channels were taken
 		select {
+		case <-ruling:
 		case <-roots:
 		case <-identity:
 		case <-revoked:
@@ -167,10 +185,11 @@ func (c *Client) follow(life context.Context) {
 	}
 }
 
-// renew begins a new generation where roots, lists or identity are others now.
+// renew begins a new generation where policy, roots, lists or identity are others now.
 func (c *Client) renew() {
 	c.renewing.Lock()
 	defer c.renewing.Unlock()
+	policy := c.ruling.policy()
 	pool, roots := c.roots.now()
 	d := newDigest("client").add(roots[:])
 	var identity *tls.Certificate
@@ -182,18 +201,18 @@ func (c *Client) renew() {
 		d.add(lists[:])
 	}
 	last, digest := c.now.Load(), d.sum()
-	if last != nil && last.digest == digest && last.identity == identity {
+	if last != nil && last.digest == digest && last.policy == policy && last.identity == identity {
 		return
 	}
 	config := &tls.Config{RootCAs: pool}
-	c.policy.configure(config)
+	policy.configure(config)
 	if identity != nil {
 		config.GetClientCertificate = present(identity)
 	}
 	// What a session rests on counts for one generation only: it has its own cache.
-	cache := newSessions(c.policy.ticketLife())
+	cache := newSessions(policy.ticketLife())
 	config.ClientSessionCache = cache
-	c.now.Store(&clientGeneration{config, identity, digest, cache})
+	c.now.Store(&clientGeneration{config, policy, identity, digest, cache})
 	if last != nil {
 		c.swaps.announce()
 		c.expire()
@@ -210,60 +229,16 @@ func present(c *tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certifi
 	}
 }
 
-// verify is VerifyConnection of a generation. It tells of refusals, and of what was agreed to unless proven is to follow.
-func (c *Client) verify(g *clientGeneration, cs tls.ConnectionState, follows bool) error {
-	err := c.judge(g, &cs)
-	if err != nil {
-		c.tell(Event{Kind: KindRefused, Reason: ReasonOf(err)})
-		return err
-	}
-	if !cs.DidResume {
-		g.sessions.verified(cs.ServerName)
-	}
-	if !follows {
-		c.agreed(&cs, false)
-	}
-	return nil
-}
+// Policy returns what the Client keeps now: the policy of its options under the floor of the process, tightened by Central.
+func (c *Client) Policy() Policy { return c.now.Load().policy }
 
-// judge refuses a server that is not, or no longer, to be talked to.
-func (c *Client) judge(g *clientGeneration, cs *tls.ConnectionState) error {
-	if c.over.Load() {
-		return ErrClosed
-	}
-	if cs.DidResume && !c.roots.listed() { // what roots of a user's own check besides, crypto/tls leaves out
-		if err := verifyAgain(cs, x509.VerifyOptions{Roots: g.config.RootCAs}); err != nil {
-			return err
-		}
-	}
-	_, err := judgePeer(cs, c.policy, c.servers, c.revoked)
-	return err
-}
-
-// agreed tells of a handshake. proven says that it has ended well.
-func (c *Client) agreed(cs *tls.ConnectionState, proven bool) {
-	if c.report != nil {
-		reason := c.report.judgeState(cs)
-		if reason == Allowed {
-			reason = reportPeer(*c.report, cs.VerifiedChains[0], false)
-		}
-		if reason != Allowed {
-			c.tell(Event{Kind: KindWouldRefuse, Reason: reason})
-		}
-	}
-	observe(c.observer, false, cs, proven)
-}
-
-// Policy returns what the Client keeps: the policy of its options under the floor of the process.
-func (c *Client) Policy() Policy { return c.policy }
-
-// Healthy returns nil while roots and identity are fresh, as [Server.Healthy] says.
+// Healthy returns nil while roots, identity and Central are fresh, as [Server.Healthy] says.
 func (c *Client) Healthy() error {
 	if c.over.Load() {
 		return ErrClosed
 	}
 	now := time.Now()
-	err := c.roots.healthy(now)
+	err := errors.Join(c.ruling.healthy(now), c.roots.healthy(now))
 	if c.identity != nil {
 		err = errors.Join(err, c.identity.healthy(now))
 	}
@@ -284,9 +259,10 @@ func (c *Client) Close() error {
 
 // tell tells the Observer.
 func (c *Client) tell(e Event) {
-	if (e.Kind == KindTrust || e.Kind == KindCertificate) && c.now.Load() != nil {
+	if (e.Kind == KindTrust || e.Kind == KindCertificate || e.Kind == KindPolicy) && c.now.Load() != nil {
 		c.renew() // who hears of it finds it done
 	}
+	c.tally.count(&e)
 	if c.observer != nil {
 		e.Server, e.Time = false, time.Now()
 		c.observer.Observe(e)

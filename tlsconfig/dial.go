@@ -44,8 +44,8 @@ func parseServerName(name string) (string, error) {
 	return trimmed, nil
 }
 
-// Handshake does the handshake of a connection to the server with this name, a DNS name or an address without a port, within ctx and 10 s. It closes raw where it fails, with a *Refusal or what crypto/tls says: see [ReasonOf].
-func (c *Client) Handshake(ctx context.Context, raw net.Conn, serverName string) (*tls.Conn, error) {
+// Handshake does the handshake of a connection to the server with this name, a DNS name or an address without a port, within ctx and 10 s. protocols are the application protocols (ALPN) to ask for, the preferred first; without any there is none. It closes raw where it fails, with a *Refusal or what crypto/tls says: see [ReasonOf].
+func (c *Client) Handshake(ctx context.Context, raw net.Conn, serverName string, protocols ...string) (*tls.Conn, error) {
 	name, err := parseServerName(serverName)
 	if err == nil && c.over.Load() {
 		err = ErrClosed
@@ -56,7 +56,7 @@ func (c *Client) Handshake(ctx context.Context, raw net.Conn, serverName string)
 	}
 	generation := c.now.Load()
 	config := generation.config.Clone()
-	config.ServerName = name
+	config.ServerName, config.NextProtos = name, protocols
 	config.VerifyConnection = func(cs tls.ConnectionState) error { return c.verify(generation, cs, true) }
 	conn := tls.Client(c.track(raw, generation, func() {}), config)
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)

@@ -35,10 +35,24 @@
 //
 // [SetFloor] gives the whole process a least policy. A server or client without a policy of its own is tightened to it; one with a weaker policy is an error that names whom to ask.
 //
+// A platform team can tighten all its processes later, without a release of any: [SignedPolicy] is a file that it signs and that each Server and Client with it in Central takes for every handshake from then on, once it has seen in report_only what would be
+// refused. It can't loosen anything. FORMAT.md has its format, and the command tlsprobe sign makes one.
+//
+// # Strangers
+//
+// Whoever can connect can ask for a handshake, which costs a signature before the client has shown anything. [Server.Guard] bounds handshakes in time, number and rate of each source, and the signatures of a key in a KMS, and has an [AllowList] of addresses that is
+// asked before a handshake begins.
+//
+// # Evidence
+//
+// [Server.Inventory] and [Client.Inventory] say what is configured and what was negotiated, in JSON, for those who must prove it.
+//
 // # What others configured
 //
 // [Audit] judges any tls.Config, http.Server or http.Transport by handshakes in memory and by what it says, against a policy, and [AuditProcess] what the process decides: call both at start-up and stop on [Report.Err]. An Observer of a
 // Server or Client that is audited hears of the audit's handshakes too.
+//
+// [Probe] judges servers on a network, of whatever make, by the same rules and from outside; the command tlsprobe is it for people and pipelines.
 //
 // # FIPS 140-3
 //

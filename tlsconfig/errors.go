@@ -47,6 +47,9 @@ const (
 	ReasonServerName    Reason = "server_name"     // no certificate for the name that was asked for
 	ReasonMisdirected   Reason = "misdirected"     // the HTTP request is for another host than the connection
 	ReasonPeer          Reason = "refused_by_peer" // the other side refused us
+	ReasonAddress       Reason = "address"         // of a Guard: the AllowList doesn't have the address
+	ReasonRate          Reason = "rate"            // of a Guard: too many connections of its source in a second, or no turn in the budget of signatures
+	ReasonBusy          Reason = "busy"            // of a Guard or Serve: too many handshakes at once
 	ReasonTimeout       Reason = "timeout"
 	ReasonOther         Reason = "other"
 )

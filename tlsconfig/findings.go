@@ -45,19 +45,25 @@ type Finding struct {
 // Facts are what an audit has seen of one target, apart from any judgement. What does not apply, or could not be seen, is empty.
 type Facts struct {
 	Target string `json:"target"`
-	// Kind is "server", "client", "http server", "http transport" or "process".
+	// Kind is "server", "client", "http server", "http transport", "process" or "endpoint".
 	Kind string `json:"kind"`
 
-	Versions  []string `json:"versions,omitempty"`  // that a server agrees to, or a client offers
-	Suites    []string `json:"suites,omitempty"`    // likewise, of TLS 1.2 and before: those of a server with the certificate that it shows
-	Groups    []string `json:"groups,omitempty"`    // likewise
-	Protocols []string `json:"protocols,omitempty"` // likewise (ALPN)
+	Versions  []string `json:"versions,omitempty"`     // that a server agrees to, or a client offers
+	Suites    []string `json:"suites,omitempty"`       // likewise, of TLS 1.2 and before: those of a server with the certificate that it shows
+	Suites13  []string `json:"tls13_suites,omitempty"` // of an endpoint: those of TLS 1.3, among which policies do not choose
+	Groups    []string `json:"groups,omitempty"`       // likewise
+	Protocols []string `json:"protocols,omitempty"`    // likewise (ALPN)
 
 	Clients     string   `json:"clients,omitempty"`      // of a server: "not asked", "optional" or "required" to show a certificate
 	UnknownName string   `json:"unknown_name,omitempty"` // of a server, when it is asked for a name it does not know: "served" or "refused"
 	Resumes     []string `json:"resumes,omitempty"`      // of a server: versions in which it resumes sessions, by itself and "after Clone" by a copy
 	Names       []string `json:"names,omitempty"`        // that the certificates seen are for
 	NotAfter    string   `json:"not_after,omitempty"`    // when the first of these certificates ends, in UTC as RFC 3339
+
+	Trust       string `json:"trust,omitempty"`       // of an endpoint: "verified" by roots and name, or "not verified"
+	HSTS        string `json:"hsts,omitempty"`        // of an endpoint: Strict-Transport-Security of its answer, up to 300 bytes
+	Connections int    `json:"connections,omitempty"` // that it took to look at an endpoint
+	Unanswered  string `json:"unanswered,omitempty"`  // of an endpoint that did not answer all that it was asked: why
 
 	Refuses []string `json:"refuses,omitempty"` // of a client: the bad servers that it was seen to refuse
 	Takes   []string `json:"takes,omitempty"`   // of a client: the servers, good and bad, that it was seen to take
@@ -110,6 +116,14 @@ func (e *examined) find(trap int, severity Severity, fix, format string, args ..
 	}
 	e.found[f] = true
 	e.report.Findings = append(e.report.Findings, f)
+}
+
+// fix returns what to do about a finding: in the words of crypto/tls, or for an endpoint, which may be any server.
+func (e *examined) fix(config, endpoint string) string {
+	if e.facts.Kind == kindEndpoint {
+		return endpoint
+	}
+	return config
 }
 
 // unseen notes what could not be looked at.

@@ -93,6 +93,19 @@ func (h *held) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return s.cert(), nil
 }
 
+// suits returns what check says of the first of the certificates that can't pass, or nil. A nil held has none.
+func (h *held) suits(check func(*tls.Certificate) error) error {
+	if h == nil {
+		return nil
+	}
+	for _, c := range h.all() {
+		if err := check(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // own returns the default certificate, or nil.
 func (h *held) own() *tls.Certificate {
 	if h.def == nil {

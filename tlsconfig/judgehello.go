@@ -48,6 +48,17 @@ func (p Policy) judgeState(cs *tls.ConnectionState) Reason {
 	return Allowed
 }
 
+// stillAllows refuses what was negotiated under a policy that has been replaced by p since, unless p allows it too.
+func (p Policy) stillAllows(replaced Policy, cs *tls.ConnectionState) error {
+	if p.r == replaced.r || p.rules().same(replaced.rules()) {
+		return nil
+	}
+	if reason := p.judgeState(cs); reason != Allowed {
+		return refuse(reason, "policy %q counts now, and what was negotiated before is against it", p.Name())
+	}
+	return nil
+}
+
 // commonVersion returns the highest version of the hello that r allows, or 0.
 func (r *rules) commonVersion(h *tls.ClientHelloInfo) uint16 {
 	var best uint16

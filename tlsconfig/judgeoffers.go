@@ -20,10 +20,11 @@ func (e *examined) judgeVersions(does string, versions []uint16) {
 		least = "tls.VersionTLS13"
 	}
 	if len(beyond) > 0 {
-		e.find(14, SeverityViolation, "set MinVersion to "+least, "it %s %s", does, strings.Join(beyond, ", "))
+		names := strings.Join(beyond, ", ")
+		e.find(14, SeverityViolation, e.fix("set MinVersion to "+least, "switch off "+names), "it %s %s", does, names)
 	}
 	if len(versions) > 0 && !slices.Contains(versions, tls.VersionTLS13) {
-		e.find(0, SeverityWarning, "leave MaxVersion at 0", "TLS 1.3 is missing")
+		e.find(0, SeverityWarning, e.fix("leave MaxVersion at 0", "switch on TLS 1.3"), "TLS 1.3 is missing")
 	}
 }
 
@@ -31,23 +32,18 @@ func (e *examined) judgeVersions(does string, versions []uint16) {
 func (e *examined) judgeSuites(does string, ids []uint16) {
 	beyond := map[int][]string{} // by trap
 	for _, id := range ids {
-		name := tls.CipherSuiteName(id)
+		name := suiteName(id)
 		e.facts.Suites = append(e.facts.Suites, name)
 		if e.rules.minVersion == tls.VersionTLS13 || e.rules.allowsSuite(tls.VersionTLS12, id) {
 			continue
 		}
-		trap := 0
-		switch {
-		case insecureSuite(id):
-			trap = 22
-		case policySuites.byID(id) == 0: // what crypto/tls still has by itself: CBC with SHA-1
-			trap = 21
-		}
+		trap := suiteTrap(id)
 		beyond[trap] = append(beyond[trap], name)
 	}
 	for _, trap := range []int{0, 21, 22} {
 		if names := beyond[trap]; len(names) > 0 {
-			e.find(trap, SeverityViolation, "set CipherSuites to those of the policy, or MinVersion to tls.VersionTLS13", "it %s cipher suites beyond the policy: %s", does, strings.Join(names, ", "))
+			fix := e.fix("set CipherSuites to those of the policy, or MinVersion to tls.VersionTLS13", "leave the cipher suites of the policy alone, or TLS 1.3 alone")
+			e.find(trap, SeverityViolation, fix, "it %s cipher suites beyond the policy: %s", does, strings.Join(names, ", "))
 		}
 	}
 }
@@ -82,7 +78,7 @@ func (e *examined) judgeGroups(does string, groups []group) {
 	if pqOnly {
 		trap = 16
 	}
-	const fix = "set CurvePreferences to the groups of the policy"
+	fix := e.fix("set CurvePreferences to the groups of the policy", "leave the groups of the policy alone: "+strings.Join(policyGroups.names(e.rules.groups), ", "))
 	if len(beyond) > 0 {
 		e.find(trap, SeverityViolation, fix, "it %s groups beyond the policy: %s", does, strings.Join(beyond, ", "))
 	}
@@ -100,6 +96,9 @@ func (e *examined) judgeGroups(does string, groups []group) {
 func groupName(id tls.CurveID) string {
 	if names := policyGroups.names(policyGroups.byID(uint16(id))); len(names) == 1 {
 		return names[0]
+	}
+	if name, ok := groupNames[id]; ok {
+		return name
 	}
 	return id.String()
 }

@@ -73,11 +73,8 @@ func verifyAgain(cs *tls.ConnectionState, o x509.VerifyOptions) error {
 	return nil
 }
 
-// observe tells of a handshake that we agreed to. proven says that it has ended well, so that the peer may be named.
-func observe(o Observer, server bool, cs *tls.ConnectionState, proven bool) {
-	if o == nil {
-		return
-	}
+// observe counts a handshake that we agreed to and tells of it, unless o is nil. proven says that it has ended well, so that the peer may be named.
+func (t *tally) observe(o Observer, server bool, cs *tls.ConnectionState, proven bool) {
 	e := Event{
 		Kind: KindHandshake, Server: server, Time: time.Now(),
 		Version: cs.Version, Suite: cs.CipherSuite, Group: cs.CurveID, Resumed: cs.DidResume, Protocol: cs.NegotiatedProtocol, PeerClass: "none",
@@ -86,9 +83,10 @@ func observe(o Observer, server bool, cs *tls.ConnectionState, proven bool) {
 	if ok {
 		e.PeerClass = id.class()
 	}
+	t.count(&e)
 	if named, yes := o.(PeerObserver); yes && ok && proven {
 		named.ObservePeer(e, id)
-	} else {
+	} else if o != nil {
 		o.Observe(e)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // TestNoTicketsOfTLS12: tickets are for hellos that lead to TLS 1.3, and not for those that crypto/tls takes for such by their legacy version alone.
 func TestNoTicketsOfTLS12(t *testing.T) {
-	s := &Server{policy: Recommended()}
+	s := &Server{ruling: newRuling(Recommended(), nil, nil)}
 	s.tickets = newTestTickets(t, nil, time.Hour)
 	s.now.Store(&generation{config: &tls.Config{}})
 	for name, c := range map[string]struct {

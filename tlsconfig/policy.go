@@ -75,8 +75,13 @@ func (p Policy) String() string {
 
 // effective returns what is left of the rules where FIPS 140-3 mode is on or demanded: crypto/tls takes the same away, and ChaCha20-Poly1305 from TLS 1.3.
 func (r *rules) effective() rules {
+	return r.within(r.fips || fips140.Enabled())
+}
+
+// within returns what is left of the rules in FIPS 140-3 mode or without it.
+func (r *rules) within(fips bool) rules {
 	e := *r
-	if e.fips = e.fips || fips140.Enabled(); e.fips {
+	if e.fips = fips; fips {
 		e.suites &= suitesGCM
 		e.groups &= groupsFIPS
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -136,8 +135,8 @@ func parseRules(data []byte) (*rules, error) {
 			return nil, err
 		}
 	}
-	if len(fields) > 0 {
-		return nil, fmt.Errorf("unknown field %.64q", slices.Min(slices.Collect(maps.Keys(fields))))
+	if err := fields.rest(); err != nil {
+		return nil, err
 	}
 	return r, r.valid()
 }

@@ -3,6 +3,7 @@ package tlsconfig
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -13,7 +14,11 @@ func (r *Report) String() string {
 		count[f.Severity]++
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "policy %q: %s, %s\n", r.Policy, counted(count[SeverityViolation], "violation"), counted(count[SeverityWarning], "warning"))
+	fmt.Fprintf(&b, "policy %q: %s, %s", r.Policy, counted(count[SeverityViolation], "violation"), counted(count[SeverityWarning], "warning"))
+	if n := r.unanswered(); n > 0 {
+		fmt.Fprintf(&b, ", %s not seen whole", counted(n, "endpoint"))
+	}
+	b.WriteString("\n")
 	done := map[string]bool{} // two targets of one name have their findings at the first
 	for _, facts := range r.Facts {
 		fmt.Fprintf(&b, "%s %q\n", facts.Kind, facts.Target)
@@ -27,6 +32,16 @@ func (r *Report) String() string {
 		}
 	}
 	return b.String()
+}
+
+// unanswered returns how many endpoints did not answer all.
+func (r *Report) unanswered() (n int) {
+	for _, f := range r.Facts {
+		if f.Unanswered != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // counted returns how many there are of something.
@@ -66,13 +81,17 @@ func (f *Facts) write(b *strings.Builder) {
 	}{
 		{"versions", f.Versions},
 		{"TLS 1.2 suites", f.Suites},
+		{"TLS 1.3 suites", f.Suites13},
 		{"groups", f.Groups},
 		{"protocols", f.Protocols},
 		{"certificates for", quoted(f.Names)},
 		{"first ends", one(f.NotAfter)},
+		{"trust", one(f.Trust)},
 		{"clients", one(f.Clients)},
 		{"unknown name", one(f.UnknownName)},
 		{"resumes", f.Resumes},
+		{"Strict-Transport-Security", quoted(one(f.HSTS))},
+		{"connections", number(f.Connections)},
 		{"refuses", f.Refuses},
 		{"takes", f.Takes},
 		{"toolchain", one(f.Toolchain)},
@@ -94,6 +113,14 @@ func one(text string) []string {
 		return nil
 	}
 	return []string{text}
+}
+
+// number returns a list of a number, without it if it is 0.
+func number(n int) []string {
+	if n == 0 {
+		return nil
+	}
+	return []string{strconv.Itoa(n)}
 }
 
 // quoted returns texts from elsewhere so that they can't forge a line.

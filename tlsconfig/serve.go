@@ -2,29 +2,28 @@ package tlsconfig
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
-// Timeouts that Serve sets where they are zero.
+// Bounds of Serve: those of h where they are zero.
 const (
 	handshakeTimeout  = 10 * time.Second
+	serveConcurrent   = 4096 // handshakes of all sources: behind a proxy everybody is one
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 )
 
-// Serve serves h on l, by TLS always, until h is shut down or l fails, and returns what h.Serve does. It sets ReadHeaderTimeout (10 s) and IdleTimeout (2 min) of h where they are zero, gives a handshake 10 s, speaks HTTP/2, and wraps its Handler, to answer 421 to a
+// Serve serves h on l, by TLS always, until h is shut down or l fails, and returns what h.Serve does. It sets ReadHeaderTimeout (10 s) and IdleTimeout (2 min) of h where they are zero, speaks HTTP/2, and wraps its Handler, to answer 421 to a
 // request for another host than the connection was made for, since its certificate and rules may be another's. h.TLSConfig must be nil: this Server is its config.
+//
+// A handshake has 10 s, and of more than 4096 at once the oldest gives way. Of a listener that [Server.Guard] returned, the bounds are those of the Guard.
 func (s *Server) Serve(h *http.Server, l net.Listener) error {
 	switch {
 	case h == nil || l == nil:
@@ -32,10 +31,21 @@ func (s *Server) Serve(h *http.Server, l net.Listener) error {
 	case s.over.Load():
 		return ErrClosed
 	}
+	guarded, ok := l.(*listener)
+	if ok && guarded.server != s {
+		return invalid("the listener is guarded by another Server")
+	}
 	if err := s.prepare(h); err != nil {
 		return err
 	}
-	return h.Serve(s.listen(h, l))
+	var own *listener
+	if ok {
+		own = newListener(guarded.life, s, guarded.Listener, guarded.gate, guarded.timeout)
+	} else {
+		own = newListener(context.Background(), s, l, &gate{together: true, concurrent: serveConcurrent}, handshakeTimeout)
+	}
+	own.protocols, own.log = s.protocolsOf(h), h.ErrorLog
+	return h.Serve(own)
 }
 
 // prepare sets what Serve sets of h, once.
@@ -103,101 +113,6 @@ func sameHost(serverName, host string) bool {
 		return err == nil
 	}
 	return strings.EqualFold(strings.TrimSuffix(serverName, "."), host)
-}
-
-// listener hands out connections whose handshake is done, so that one that takes its time holds up nobody.
-type listener struct {
-	net.Listener
-	server    *Server
-	log       *log.Logger // nil for the standard one
-	protocols []string
-	ready     chan net.Conn
-	failed    chan error
-	once      sync.Once // begins to accept
-	life      context.Context
-	end       context.CancelFunc
-}
-
-func (s *Server) listen(h *http.Server, l net.Listener) net.Listener {
-	life, end := context.WithCancel(context.Background())
-	return &listener{Listener: l, server: s, log: h.ErrorLog, protocols: s.protocolsOf(h), ready: make(chan net.Conn), failed: make(chan error, 1), life: life, end: end}
-}
-
-// Accept returns the next connection whose handshake is done.
-func (l *listener) Accept() (net.Conn, error) {
-	l.once.Do(func() { go l.accept() })
-	select {
-	case c := <-l.ready:
-		return c, nil
-	case err := <-l.failed:
-		l.failed <- err // for whoever asks again
-		return nil, err
-	case <-l.life.Done():
-		return nil, net.ErrClosed
-	}
-}
-
-// Close ends it with the handshakes in flight.
-func (l *listener) Close() error {
-	l.end()
-	return l.Listener.Close()
-}
-
-func (l *listener) accept() {
-	wait := time.Duration(0)
-	for {
-		raw, err := l.Listener.Accept()
-		var slow interface{ Temporary() bool }
-		switch {
-		case err == nil:
-			wait = 0
-			go l.shake(raw)
-		case errors.As(err, &slow) && slow.Temporary() && l.life.Err() == nil: // out of file descriptors: as net/http does
-			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
-			time.Sleep(wait)
-		default:
-			l.failed <- err
-			return
-		}
-	}
-}
-
-// shake does the handshake of a connection.
-func (l *listener) shake(raw net.Conn) {
-	defer recovered(func(text string) {
-		raw.Close()
-		if l.log != nil {
-			l.log.Print(text)
-		} else {
-			log.Print(text)
-		}
-	})
-	ctx, cancel := context.WithTimeout(l.life, handshakeTimeout)
-	defer cancel()
-	var met *serverConn
-	conn := tls.Server(raw, &tls.Config{SessionTicketsDisabled: true, GetConfigForClient: func(h *tls.ClientHelloInfo) (config *tls.Config, err error) {
-		if met, config, err = l.server.meet(h); err == nil {
-			met.served, config.NextProtos = true, l.protocols
-		}
-		return config, err
-	}})
-	if err := conn.HandshakeContext(ctx); err != nil {
-		raw.Close()
-		reason := ReasonOf(err)
-		if met != nil {
-			met.refused(reason)
-		} else if reason == ReasonTimeout || reason == ReasonPeer { // else no client at all: a port scan, a health check
-			l.server.tell(Event{Kind: KindRefused, Reason: reason})
-		}
-		return
-	}
-	cs := conn.ConnectionState()
-	observe(l.server.observer, true, &cs, true)
-	select {
-	case l.ready <- conn:
-	case <-l.life.Done():
-		conn.Close()
-	}
 }
 
 // recovered ends a panic of a user's code in a handshake, as net/http does for its handlers: a client must not choose when the process ends. say is nil for nobody.

@@ -12,8 +12,7 @@ import (
 
 // Server is one policy, certificate and trust for all that listens in a process. Make one with [NewServer]. It is safe for concurrent use.
 type Server struct {
-	policy    Policy
-	report    *Policy
+	ruling    *ruling
 	clients   *Clients
 	protocols []string
 	observer  Observer
@@ -23,6 +22,10 @@ type Server struct {
 	revoked  *revoked // nil without Clients.Revoked
 	tickets  *ticketKeys
 
+	made      time.Time
+	tally     tally
+	floods    floods
+	done      handshaken // of Guards
 	now       atomic.Pointer[generation]
 	renewing  sync.Mutex // held by renew
 	preparing sync.Mutex // guards what prepare sets
@@ -45,6 +48,8 @@ type ServerOptions struct {
 	Observer Observer
 	// ReportOnly is a stricter policy that refuses nothing: the Observer hears of every handshake that it would have refused.
 	ReportOnly *Policy
+	// Central is a signed file with a policy that is kept beside Policy: what both allow. nil for none.
+	Central *PolicyFile
 }
 
 // Clients are the clients that a Server lets in by their certificates, which are verified for client authentication, in full handshakes and resumed ones.
@@ -62,6 +67,7 @@ type Clients struct {
 // generation is what a Server serves and trusts at one time. It is never changed.
 type generation struct {
 	config *tls.Config
+	policy Policy
 	digest [32]byte // of all that the right to resume depends on
 }
 
@@ -75,7 +81,7 @@ func NewServer(ctx context.Context, id Identity, o *ServerOptions) (*Server, err
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{policy: policy, report: o.ReportOnly, clients: o.Clients, protocols: slices.Clone(o.Protocols), observer: o.Observer}
+	s := &Server{ruling: newRuling(policy, o.ReportOnly, o.Central), made: time.Now(), clients: o.Clients, protocols: slices.Clone(o.Protocols), observer: o.Observer}
 	if s.protocols == nil {
 		s.protocols = []string{"h2", "http/1.1"}
 	}
@@ -99,26 +105,16 @@ func NewServer(ctx context.Context, id Identity, o *ServerOptions) (*Server, err
 
 // check refuses what can't be a Server.
 func (s *Server) check(id Identity) error {
-	if err := s.policy.check(); err != nil {
+	if err := s.fits(s.ruling.own); err != nil {
 		return err
-	}
-	if s.report != nil {
-		p := *s.report
-		s.report = &p
 	}
 	switch c := s.clients; {
 	case id == nil:
 		return invalid("a Server needs an Identity")
-	case slices.Contains(s.protocols, "h2") && !s.policy.allowsHTTP2():
-		return invalid("policy %s has TLS 1.2 without a suite of AES_128_GCM, which HTTP/2 demands: demand TLS 1.3, or leave \"h2\" out of ServerOptions.Protocols", s.policy.Name())
-	case c == nil && s.policy.needsClients():
-		return invalid("policy %s demands verified clients: set ServerOptions.Clients", s.policy.Name())
 	case c == nil:
 		return nil
 	case c.Roots == nil:
 		return invalid("Clients.Roots is nil: name the CAs of your clients, or SystemRoots() for those of the system")
-	case c.Optional && s.policy.needsClients():
-		return invalid("policy %s demands verified clients: Clients.Optional lets others in", s.policy.Name())
 	default:
 		own := *c
 		s.clients = &own
@@ -126,17 +122,38 @@ func (s *Server) check(id Identity) error {
 	}
 }
 
+// fits says whether the Server can keep p, as far as it is started.
+func (s *Server) fits(p Policy) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	switch c := s.clients; {
+	case slices.Contains(s.protocols, "h2") && !p.allowsHTTP2():
+		return invalid("policy %s has TLS 1.2 without a suite of AES_128_GCM, which HTTP/2 demands: demand TLS 1.3, or leave \"h2\" out of ServerOptions.Protocols", p.Name())
+	case c == nil && p.needsClients():
+		return invalid("policy %s demands verified clients: set ServerOptions.Clients", p.Name())
+	case c != nil && c.Optional && p.needsClients():
+		return invalid("policy %s demands verified clients: Clients.Optional lets others in", p.Name())
+	case p.privateRoots() && s.roots != nil && s.roots.systems():
+		return invalid("policy %s demands private roots, and Clients.Roots are those of the system", p.Name())
+	}
+	return s.identity.suits(p.ownAs(true))
+}
+
 // start loads everything and has it followed until life ends.
 func (s *Server) start(life context.Context, id Identity, tickets *Tickets) (err error) {
-	if s.identity, err = holdIdentity(life, id, s.policy.ownAs(true), s.tell); err != nil {
+	if err := s.ruling.take(s.fits, s.tell); err != nil {
+		return err
+	}
+	if s.identity, err = holdIdentity(life, id, s.ruling.ownAs(true), s.tell); err != nil {
 		return err
 	}
 	if s.clients != nil {
 		if s.roots, err = holdRoots(life, s.clients.Roots, s.tell); err != nil {
 			return err
 		}
-		if s.policy.privateRoots() && s.roots.systems() {
-			return invalid("policy %s demands private roots, and Clients.Roots are those of the system", s.policy.Name())
+		if err := s.fits(s.ruling.policy()); err != nil {
+			return err
 		}
 		if s.clients.Revoked != nil {
 			if s.revoked, err = holdRevocation(life, s.clients.Revoked, s.tell); err != nil {
@@ -144,9 +161,10 @@ func (s *Server) start(life context.Context, id Identity, tickets *Tickets) (err
 			}
 		}
 	}
-	if s.tickets, err = newTicketKeys(life, tickets, s.policy.ticketLife()); err != nil {
+	if s.tickets, err = newTicketKeys(life, tickets, s.ruling.own.ticketLife()); err != nil {
 		return err
 	}
+	s.ruling.follow(life)
 	s.renew()
 	s.work.Go(func() { s.follow(life) })
 	return nil
@@ -162,8 +180,10 @@ func (s *Server) follow(life context.Context) {
 		if s.revoked != nil {
 			revoked = s.revoked.changed()
 		}
+		ruling := s.ruling.changed()
 		s.renew() // what changed before the channels were taken
 		select {
+		case <-ruling:
 		case <-roots:
 		case <-revoked:
 		case <-life.Done():
@@ -172,13 +192,14 @@ func (s *Server) follow(life context.Context) {
 	}
 }
 
-// renew begins a new generation where trust is another one now.
+// renew begins a new generation where policy or trust is another one now.
 func (s *Server) renew() {
 	s.renewing.Lock()
 	defer s.renewing.Unlock()
+	policy := s.ruling.policy()
 	c := &tls.Config{NextProtos: s.protocols, GetCertificate: s.certificate}
-	s.policy.configure(c)
-	d := newDigest("server").add(s.policy.canonical())
+	policy.configure(c)
+	d := newDigest("server").add(policy.canonical())
 	if s.clients != nil {
 		pool, roots := s.roots.now()
 		c.ClientCAs, c.ClientAuth = pool, tls.RequireAndVerifyClientCert
@@ -192,8 +213,8 @@ func (s *Server) renew() {
 			d.add(lists[:])
 		}
 	}
-	next := &generation{config: c, digest: d.sum()}
-	if last := s.now.Load(); last == nil || last.digest != next.digest {
+	next := &generation{config: c, policy: policy, digest: d.sum()}
+	if last := s.now.Load(); last == nil || last.digest != next.digest || last.policy != next.policy {
 		s.now.Store(next)
 	}
 }
@@ -219,20 +240,20 @@ func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	return s.identity.get(hello)
 }
 
-// Policy returns what the Server keeps: the policy of its options under the floor of the process.
-func (s *Server) Policy() Policy { return s.policy }
+// Policy returns what the Server keeps now: the policy of its options under the floor of the process, tightened by Central.
+func (s *Server) Policy() Policy { return s.now.Load().policy }
 
 // Expiry returns when the first of the certificates that are served now ends, for a gauge.
 func (s *Server) Expiry() time.Time { return firstEnd(s.identity.all()) }
 
-// Healthy returns nil while certificates, roots and revocation lists are fresh: what is wrong otherwise, such as a certificate with less than a sixth of its life left, for a readiness or alerting check. What it reports may still be
+// Healthy returns nil while certificates, roots, revocation lists and Central are fresh: what is wrong otherwise, such as a certificate with less than a sixth of its life left, for a readiness or alerting check. What it reports may still be
 // served: it is a warning in time.
 func (s *Server) Healthy() error {
 	if s.over.Load() {
 		return ErrClosed
 	}
 	now := time.Now()
-	errs := []error{s.identity.healthy(now), s.tickets.healthy()}
+	errs := []error{s.ruling.healthy(now), s.identity.healthy(now), s.tickets.healthy()}
 	if s.roots != nil {
 		errs = append(errs, s.roots.healthy(now))
 	}
@@ -252,10 +273,11 @@ func (s *Server) Close() error {
 
 // tell tells the Observer of a change.
 func (s *Server) tell(e Event) {
-	if e.Kind == KindTrust && s.now.Load() != nil {
+	if (e.Kind == KindTrust || e.Kind == KindPolicy) && s.now.Load() != nil {
 		s.renew() // who hears of it finds it done
 	}
-	if s.observer != nil {
+	s.tally.count(&e)
+	if s.observer != nil && s.floods.tells(&e) {
 		e.Server, e.Time = true, time.Now()
 		s.observer.Observe(e)
 	}

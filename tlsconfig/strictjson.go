@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 )
 
 // jsonFields are the fields of an object that nobody took yet.
@@ -61,4 +63,12 @@ func (f jsonFields) take(name string, where any) (bool, error) {
 		return true, fmt.Errorf("%s: %w", name, err)
 	}
 	return true, nil
+}
+
+// rest returns an error that names a field which nobody took, or nil.
+func (f jsonFields) rest() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return fmt.Errorf("unknown field %.64q", slices.Min(slices.Collect(maps.Keys(f))))
 }

@@ -21,6 +21,7 @@ const (
 	kindHTTPServer    = "http server"
 	kindHTTPTransport = "http transport"
 	kindProcess       = "process"
+	kindEndpoint      = "endpoint"
 )
 
 // ServerConfig is the config of a server. name stands in the report; a server whose certificates are chosen by name is asked for this one, if it is a DNS name.

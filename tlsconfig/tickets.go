@@ -125,6 +125,17 @@ func (k *ticketKeys) follow(ctx context.Context) {
 	}
 }
 
+// kind returns whose sessions are resumed: "off", "process" or "fleet".
+func (k *ticketKeys) kind() string {
+	switch {
+	case k.off:
+		return "off"
+	case k.root == nil:
+		return "process"
+	}
+	return "fleet"
+}
+
 func (k *ticketKeys) healthy() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -24,8 +24,9 @@ type trusted struct {
 type trustedState struct {
 	pool   *x509.CertPool
 	digest [sha256.Size]byte
-	ends   time.Time // when the last root ends, zero for not known
-	failed error     // why the last reload does not count
+	roots  []*x509.Certificate // nil for not known
+	ends   time.Time           // when the last root ends, zero for not known
+	failed error               // why the last reload does not count
 }
 
 // holdRoots loads the roots, which must succeed, and then, until ctx ends, whenever they change. tell hears KindTrust of each change, with a Reason and Err of what does not count.
@@ -58,7 +59,7 @@ func (t *trusted) load() (*trustedState, error) {
 			return nil, err
 		}
 		last := slices.MaxFunc(roots, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-		return &trustedState{pool: newPool(roots), digest: digestRoots(roots), ends: last.NotAfter}, nil
+		return &trustedState{pool: newPool(roots), digest: digestRoots(roots), roots: roots, ends: last.NotAfter}, nil
 	}
 	pool, err := t.roots.Pool()
 	if err == nil && (pool == nil || pool.Equal(x509.NewCertPool())) {

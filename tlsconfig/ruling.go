@@ -1,0 +1,199 @@
+package tlsconfig
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// ruling is the policy of a Server or Client in use: that of its options, and what a PolicyFile adds. It is safe for concurrent use.
+type ruling struct {
+	own    Policy  // of the options, under the floor of the process
+	report *Policy // ReportOnly of the options
+	file   *PolicyFile
+	fits   func(Policy) error // whether the Server or Client can keep it
+	tell   func(Event)
+	state  atomic.Pointer[rulingState]
+	moved  change
+	moving <-chan struct{} // closed when the file reads otherwise than when it was taken first
+}
+
+// rulingState is what counts at a time. It is immutable.
+type rulingState struct {
+	policy  Policy
+	reports []Policy      // that refuse nothing
+	signed  *signedPolicy // what the file adds, nil for nothing
+	stuck   error         // why its ReportOnly could not be kept
+	failed  *untaken      // why what the file says now is not taken
+}
+
+// newRuling returns a ruling without its file.
+func newRuling(own Policy, report *Policy, file *PolicyFile) *ruling {
+	r := &ruling{own: own, report: report, file: file}
+	if report != nil {
+		p := *report
+		r.report = &p
+	}
+	state, _ := r.with(nil) // there is nothing to fit
+	r.state.Store(state)
+	return r
+}
+
+// take takes what the file says, which must fit. tell is to hear KindPolicy of each change, with a Reason and Err of what is not taken.
+func (r *ruling) take(fits func(Policy) error, tell func(Event)) error {
+	r.fits, r.tell = fits, tell
+	if r.file == nil {
+		return nil
+	}
+	r.moving = r.file.changed() // before load, or a change during it is missed
+	signed, failed := r.file.load(time.Now())
+	if signed == nil {
+		return failed.err
+	}
+	state, err := r.with(signed)
+	if err != nil {
+		return err
+	}
+	state.failed = failed
+	r.state.Store(state)
+	return nil
+}
+
+// follow has whatever else the file says be taken, until ctx ends.
+func (r *ruling) follow(ctx context.Context) {
+	if r.file == nil {
+		return
+	}
+	r.file.hold(ctx)
+	go follow(ctx, r.moving, r.file.changed, r.reload)
+}
+
+// with returns what counts with a file, or why it can't.
+func (r *ruling) with(signed *signedPolicy) (*rulingState, error) {
+	s := &rulingState{policy: r.own, signed: signed}
+	if r.report != nil {
+		s.reports = append(s.reports, *r.report)
+	}
+	if signed == nil {
+		return s, nil
+	}
+	if signed.Policy != nil {
+		p, err := r.under(r.own, *signed.Policy)
+		if err != nil {
+			return nil, r.file.failure(fmt.Errorf("version %d can't be kept here: %w", signed.Version, err))
+		}
+		s.policy = p
+	}
+	if signed.ReportOnly != nil {
+		p, err := s.policy.Tighten(*signed.ReportOnly)
+		if err != nil {
+			p = *signed.ReportOnly // it would refuse everybody
+		} else {
+			err = r.fits(p)
+		}
+		if err != nil {
+			s.stuck = r.file.failure(fmt.Errorf("report_only of version %d could not be kept here: %w", signed.Version, err))
+		}
+		s.reports = append(s.reports, p)
+	}
+	return s, nil
+}
+
+// under returns own tightened by p, if it can be kept.
+func (r *ruling) under(own, p Policy) (Policy, error) {
+	met, err := own.Tighten(p)
+	if err != nil {
+		return Policy{}, err
+	}
+	return met, r.fits(met)
+}
+
+// reload takes what the file says now, or keeps the last good and returns when to try again. It tells of what is new: another file, another failure, or the end of a failure.
+func (r *ruling) reload(ctx context.Context) time.Duration {
+	signed, failed := r.file.load(time.Now())
+	if ctx.Err() != nil {
+		return 0
+	}
+	now := r.state.Load()
+	next := *now
+	if signed != now.signed {
+		state, err := r.with(signed)
+		if err == nil {
+			next = *state
+			if *next.policy.rules() == *now.policy.rules() {
+				next.policy = now.policy // another file says the same: nothing begins anew
+			}
+		} else if failed == nil {
+			failed = &untaken{reason: ReasonOther, err: err} // a certificate may be what is in the way, and that may change
+		}
+	}
+	next.failed = failed
+	taken := next.signed != now.signed
+	if !taken && failed.same(now.failed) {
+		return again(failed)
+	}
+	r.state.Store(&next)
+	if taken {
+		r.moved.announce()
+	}
+	e := Event{Kind: KindPolicy}
+	switch {
+	case failed != nil && !taken:
+		e.Reason, e.Err = failed.reason, failed.err
+	case taken && next.stuck != nil:
+		e.Reason, e.Err = ReasonOther, next.stuck
+	}
+	r.tell(e)
+	return again(failed)
+}
+
+// again returns when to look at a file anew that was not taken, though nobody changed it.
+func again(u *untaken) time.Duration {
+	switch {
+	case u == nil:
+		return 0
+	case u.wait > 0:
+		return min(u.wait, pollMax)
+	}
+	return pollMax
+}
+
+// now returns what counts now.
+func (r *ruling) now() *rulingState { return r.state.Load() }
+
+// policy returns what is kept now.
+func (r *ruling) policy() Policy { return r.now().policy }
+
+// ownAs returns the check of certificates of our own by what is kept when it is called.
+func (r *ruling) ownAs(server bool) func(*tls.Certificate) error {
+	return func(c *tls.Certificate) error { return r.policy().ownAs(server)(c) }
+}
+
+// changed returns a channel that is closed when another file counts.
+func (r *ruling) changed() <-chan struct{} { return r.moved.wait() }
+
+// healthy returns why what counts is not what it should be, or nil. A file whose time has not come is none of that.
+func (r *ruling) healthy(now time.Time) error {
+	s := r.now()
+	switch {
+	case s.failed != nil && s.failed.wait == 0:
+		return s.failed.err
+	case s.signed != nil && !now.Before(s.signed.Expires):
+		return r.file.failure(fmt.Errorf("version %d expired at %s and goes on: sign a new one", s.signed.Version, utc(s.signed.Expires)))
+	case s.signed != nil:
+		return r.fits(s.policy) // a certificate may have come in while the file did
+	}
+	return nil
+}
+
+// would returns why the first of policies that refuse nothing would refuse a hello.
+func (s *rulingState) would(judge func(Policy) Reason) Reason {
+	for _, p := range s.reports {
+		if reason := judge(p); reason != Allowed {
+			return reason
+		}
+	}
+	return Allowed
+}
