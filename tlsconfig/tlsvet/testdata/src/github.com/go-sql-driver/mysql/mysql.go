@@ -1,0 +1,8 @@
+package mysql
+
+type Config struct {
+	TLSConfig                string
+	AllowFallbackToPlaintext bool
+}
+
+func ParseDSN(string) (*Config, error) { return nil, nil }
