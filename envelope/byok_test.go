@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -43,7 +43,7 @@ func twoCustomers(t testing.TB) (a, b *kmstest.Fake, c *customers) {
 
 func TestOwnKeyOutage(t *testing.T) {
 	byokClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a, b, roots := twoCustomers(t)
 		r := ringOfRoot(t, roots.root, memstore.New(), nil)
 		records := fill(t, r, "a", "b")
@@ -120,7 +120,7 @@ func TestOwnKeyRevoked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			byokClock(t)
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				a, b, roots := twoCustomers(t)
 				store := memstore.New()
 				old := fill(t, ringOfRoot(t, roots.root, store, nil), "a", "b")
@@ -165,7 +165,7 @@ func TestOwnKeyRevoked(t *testing.T) {
 // The documented worst case: CacheTTL while the KMS answers.
 func TestOwnKeyRevokedInUse(t *testing.T) {
 	byokClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a, _, roots := twoCustomers(t)
 		const ttl = time.Minute
 		r := ringOfRoot(t, roots.root, memstore.New(), &envelope.KeyringOptions{CacheTTL: ttl})
@@ -244,7 +244,7 @@ func TestOwnKeyMove(t *testing.T) {
 // A process that holds rows from before the move gets over it by itself.
 func TestOwnKeyMoveBehindAProcess(t *testing.T) {
 	byokClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ours, theirs, store := kmstest.NewFake("ours"), kmstest.NewFake("theirs"), memstore.New()
 		roots := &customers{keys: map[string]*kms.Key{"acme": rollingFakes(t, theirs, ours)}}
 		records := fill(t, ringOf(t, fakeKey(t, ours), store, nil), "acme")

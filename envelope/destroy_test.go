@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -213,7 +213,7 @@ func TestDestroyDuringUse(t *testing.T) {
 // Another process with warm keys of subjects ceases to use them.
 func TestDestroyReachesOtherProcesses(t *testing.T) {
 	envelope.NeedClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		fake, store := kmstest.NewFake("key"), memstore.New()
 		acme := eraseRing(t, fake, store, nil).Tenant("acme")
 		other := eraseRing(t, fake, store, nil).Tenant("acme")

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +13,7 @@ import (
 	"github.com/holdfast-go/holdfast/aead"
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
 
@@ -85,7 +85,7 @@ func TestEraseDuringUse(t *testing.T) {
 // A process with warm keys ceases to use them within its CacheTTL, and before the receipt says so.
 func TestEraseReachesOtherProcesses(t *testing.T) {
 	envelope.NeedClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		fake, store := kmstest.NewFake("key"), memstore.New()
 		here := eraseRing(t, fake, store, &envelope.KeyringOptions{CacheTTL: time.Minute})
 		others := map[time.Duration]envelope.Subject{}

@@ -2,13 +2,13 @@ package envelope_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -98,7 +98,7 @@ func TestReadmitCutOff(t *testing.T) {
 // Other processes see a readmission, and an erasure after it.
 func TestReadmitReachesOtherProcesses(t *testing.T) {
 	envelope.NeedClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		fake, store := kmstest.NewFake("key"), memstore.New()
 		ada := eraseRing(t, fake, store, nil).Tenant("acme").Subject("ada")
 		other := eraseRing(t, fake, store, nil).Tenant("acme").Subject("ada")

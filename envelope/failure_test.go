@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -95,7 +95,7 @@ func TestContextEnds(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			needClock(t)
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := newFake("k")
 				s := newSealer(t, f, nil)
 				message := seal(t, s, []byte("plaintext"), nil)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -27,7 +28,7 @@ func byokClock(t testing.TB) {
 
 func TestHealth(t *testing.T) {
 	byokClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const ttl, stale, write = 5 * time.Minute, time.Hour, 3 * time.Minute // the defaults
 		fake, store := kmstest.NewFake("key"), memstore.New()
 		r := newKeyring(t, fake, store, nil)
@@ -94,7 +95,7 @@ func TestHealth(t *testing.T) {
 // Where the store is away, its last answers count.
 func TestHealthWithoutStore(t *testing.T) {
 	byokClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const ttl = 5 * time.Minute
 		store := &shakyStore{Store: memstore.New(), failures: map[string]error{}}
 		r := newKeyring(t, kmstest.NewFake("key"), store, nil)

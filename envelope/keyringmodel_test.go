@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-go/holdfast/aead"
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -95,7 +96,7 @@ func TestKeyringModel(t *testing.T) {
 	if fips140.Enabled() && fips140.Version() != "v1.0.0" {
 		t.Skip("the FIPS module takes its entropy from the clock, which stands still in a bubble")
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		rapid.Check(modelBubble{t}, func(rt *rapid.T) {
 			m := newKeyringModel(t)
 			defer m.end()

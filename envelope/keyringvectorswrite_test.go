@@ -10,11 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/aead"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/internal/derive"
 	"github.com/holdfast-go/holdfast/internal/vectors"
 )
@@ -28,7 +28,7 @@ func TestUpdateKeyringVectors(t *testing.T) {
 	runtime.GC()
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	synctest.Test(t, func(t *testing.T) { // rows hold times
+	bubble.Test(t, func(t *testing.T) { // rows hold times
 		w := &keyringWriter{t: t, o: newVectorOpener(t), key: vectorKey(1)}
 		w.plain()
 		w.records()

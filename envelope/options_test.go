@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/aead"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // TestStreamOptionsFirst: options out of bounds are found before the KMS is called and anything is read or written.
@@ -54,7 +55,7 @@ func (idle) Read([]byte) (int, error) { return 0, nil }
 // TestReuseForgets: a key that nobody comes for again is cleared when its age is over.
 func TestReuseForgets(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r, err := newReuse(Limits{10, 1000, time.Minute})
 		require.NoError(t, err)
 		s := newSealer(t, newFake("k"), nil)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -73,7 +74,7 @@ func TestReuseOff(t *testing.T) {
 
 func TestReuseAge(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFake("k")
 		s := newSealer(t, f, &SealerOptions{Reuse: &Limits{1000, 1000, time.Minute}})
 		first := keyOf(t, seal(t, s, nil, nil))
@@ -136,7 +137,7 @@ func TestReuseStreamIV(t *testing.T) {
 
 func TestReuseStart(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFake("k")
 		f.before = func(context.Context, string) error { time.Sleep(time.Second); return nil }
 		s := newSealer(t, f, &SealerOptions{Reuse: &Limits{1000, 1000, time.Hour}})
@@ -158,7 +159,7 @@ func TestReuseStart(t *testing.T) {
 // TestReuseOneContextWaits has a KMS that is silent for one context: another context does not wait for it.
 func TestReuseOneContextWaits(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFake("k")
 		slow := true
 		f.before = func(context.Context, string) error {
@@ -184,7 +185,7 @@ func TestReuseOneContextWaits(t *testing.T) {
 
 func TestReuseWaiterGivesUp(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFake("k")
 		f.before = func(context.Context, string) error { time.Sleep(5 * time.Second); return nil }
 		s := newSealer(t, f, &SealerOptions{Reuse: &Limits{1000, 1000, time.Hour}})
@@ -266,7 +267,7 @@ func TestReuseModel(t *testing.T) {
 		born     time.Time
 	}
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) { // without Deadline, which a bubble does not have
 			limits := Limits{
 				Messages: rapid.IntRange(1, 5).Draw(t, "messages"),

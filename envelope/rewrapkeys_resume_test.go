@@ -7,13 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
 
@@ -134,7 +134,7 @@ func TestRewrapTenThousand(t *testing.T) {
 // Only keys that need the KMS are paced.
 func TestRewrapPace(t *testing.T) {
 	byokClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ours, theirs, store := kmstest.NewFake("ours"), kmstest.NewFake("theirs"), memstore.New()
 		fill(t, ringOf(t, fakeKey(t, ours), store, nil), "a", "b", "c", "d", "e")
 		r := ringOf(t, rollingFakes(t, theirs, ours), store, nil)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -174,5 +175,5 @@ func sleepUntil(at time.Time) { sleep(time.Until(at)) }
 // inBubble runs a test with a clock that stands still while anything runs.
 func inBubble(t *testing.T, test func(t *testing.T)) {
 	envelope.NeedClock(t)
-	synctest.Test(t, test)
+	bubble.Test(t, test)
 }

@@ -4,9 +4,9 @@ import (
 	"crypto/fips140"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/holdfast-go/holdfast/envelope"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -26,7 +26,7 @@ func TestRowsTamperedWarm(t *testing.T) {
 	}
 	for _, c := range rowCases() {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { c.runWarm(t, newRowWorld(t, kmstest.NewFake("key"), "test")) })
+			bubble.Test(t, func(t *testing.T) { c.runWarm(t, newRowWorld(t, kmstest.NewFake("key"), "test")) })
 		})
 	}
 }

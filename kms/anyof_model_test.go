@@ -9,12 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -55,13 +55,13 @@ func decides(failed []error) error {
 	return slices.MinFunc(failed, func(a, b error) int { return slices.Index(mending, a) - slices.Index(mending, b) })
 }
 
-// bubble hides Deadline, which a bubble forbids, from rapid.
-type bubble struct{ testing.TB }
+// timeless hides Deadline, which a bubble forbids, from rapid.
+type timeless struct{ testing.TB }
 
 // TestAnyOfModel wraps and unwraps under AnyOf keys over some of the same regions, while these come and go.
 func TestAnyOfModel(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(bubble{t}, func(rt *rapid.T) {
+	bubble.Test(t, func(t *testing.T) {
+		rapid.Check(timeless{t}, func(rt *rapid.T) {
 			m := &anyModel{fleet: newFleet(t, 4), faults: make([]fault, 4)}
 			for range 3 {
 				order := rapid.Permutation([]int{0, 1, 2, 3}).Draw(rt, "members")[:rapid.IntRange(1, 4).Draw(rt, "size")]
@@ -205,7 +205,7 @@ func requireClass(t require.TestingT, err, class error) {
 
 // TestAnyOfWhileMembersFlap has many callers while all members but one come and go: what was wrapped opens at any time.
 func TestAnyOfWhileMembersFlap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3)
 		k := f.anyOf(t, kms.AnyOptions{Minimum: 1})
 		w := f.wrapped(t, k)
@@ -246,7 +246,7 @@ func TestAnyOfWhileMembersFlap(t *testing.T) {
 
 // TestAnyOfTellsNoSecrets: neither errors nor reports hold what is wrapped, or whom for.
 func TestAnyOfTellsNoSecrets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const canary = "canary-4711"
 		ec := kms.Context{"tenant": canary}
 		f := newFleet(t, 3)

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -99,7 +99,7 @@ func TestAnyOfStatus(t *testing.T) {
 
 // TestAnyOfStatusTimes: its last success is any member's.
 func TestAnyOfStatusTimes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2)
 		k := f.anyOf(t, kms.AnyOptions{Minimum: 1})
 		require.Equal(t, kms.Status{}, k.Status())
@@ -118,7 +118,7 @@ func TestAnyOfStatusTimes(t *testing.T) {
 
 // TestAnyOfStatusSince: it is usable since the last of its members is.
 func TestAnyOfStatusSince(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2)
 		k := f.anyOf(t, kms.AnyOptions{Minimum: 1})
 		f.regions[1].fails(kms.ErrDisabled)
@@ -217,7 +217,7 @@ func TestAnyOfCheckTakesNoLonger(t *testing.T) {
 	if fips140.Enabled() && fips140.Version() != "v1.0.0" {
 		t.Skip("Check draws randomness, and the FIPS module takes its entropy from the clock, which stands still in a bubble")
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3)
 		for _, r := range f.regions[:2] {
 			set(r, &r.wrap, hang)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -104,7 +105,7 @@ func TestAnyOfClose(t *testing.T) {
 }
 
 func TestAnyOfCloseWaitsForCalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2)
 		set(f.regions[1], &f.regions[1].wrap, func(context.Context) error { time.Sleep(time.Second); return nil })
 		k := f.anyOf(t, kms.AnyOptions{})

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -140,7 +140,7 @@ func TestAnyOfOfWrapOnlyMembers(t *testing.T) {
 }
 
 func TestAnyOfUnwrapCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3)
 		k := f.anyOf(t, kms.AnyOptions{})
 		w := f.wrapped(t, k)

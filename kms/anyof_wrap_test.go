@@ -7,17 +7,17 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
 // TestAnyOfWrapsAtOnce: it takes as long as the slowest, and lists in the order of the members.
 func TestAnyOfWrapsAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 4)
 		for i, r := range f.regions {
 			set(r, &r.wrap, func(context.Context) error { time.Sleep(time.Duration(4-i) * time.Second); return nil })
@@ -85,7 +85,7 @@ func TestAnyOfListTooLarge(t *testing.T) {
 }
 
 func TestAnyOfWrapCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3)
 		f.regions[0].fails(kms.ErrAccessDenied)
 		set(f.regions[1], &f.regions[1].wrap, hang)
@@ -123,7 +123,7 @@ func TestAnyOfWrapHangs(t *testing.T) {
 		{"caller", 3 * time.Second, 2 * time.Second, hang, 2 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := newFleet(t, 3)
 				set(f.regions[1], &f.regions[1].wrap, tc.hangs)
 				ctx, cancel := context.WithTimeout(t.Context(), tc.caller)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -43,7 +44,7 @@ func brokenKey(t *testing.T) (*kms.Key, *actor) {
 func TestBreakerOpens(t *testing.T) {
 	for _, class := range []error{kms.ErrUnavailable, kms.ErrThrottled} {
 		t.Run(class.Error(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				a := newActor(nil)
 				k := keyWith(t, a, nil)
 				for range 4 {
@@ -77,7 +78,7 @@ func TestProbe(t *testing.T) {
 		"outage": kms.ErrUnavailable, "throttle": kms.ErrThrottled,
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				slowly := func(err error) act {
 					return func(context.Context, int) error {
 						time.Sleep(time.Second)
@@ -183,7 +184,7 @@ func TestWhatBreaks(t *testing.T) {
 		"own timeout under a second": {nil, failure}, // see below
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				a, o := newActor(nil), &kms.Options{Attempts: 1, BreakAfter: 3}
 				if tc.do == nil {
 					o.Timeout = time.Millisecond
@@ -227,7 +228,7 @@ func panics(t *testing.T, k *kms.Key, a *actor) {
 func TestBreakerLeavesTheOthersAlone(t *testing.T) {
 	for _, op := range []string{"describe", "rotate", "destroy"} {
 		t.Run(op, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				k, a := brokenKey(t)
 				require.NoError(t, operations[op](t.Context(), k))
 				require.True(t, broken(t, k, a))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -35,7 +36,7 @@ func TestHangingDriver(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for op, call := range operations {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					release := make(chan struct{})
 					d := newActor(func(ctx context.Context, _ int) error {
 						if tc.deaf {
@@ -73,7 +74,7 @@ func TestHangingDriver(t *testing.T) {
 func TestAnswerInTheGrace(t *testing.T) {
 	for name, said := range map[string]error{"success": nil, "refusal": kms.ErrDisabled} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				k := keyWith(t, newActor(func(context.Context, int) error {
 					cancel()
@@ -94,7 +95,7 @@ func TestAnswerInTheGrace(t *testing.T) {
 
 // TestHungAttemptKeepsItsPlace: those who hang can't be more than Concurrency.
 func TestHungAttemptKeepsItsPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		d := newActor(func(context.Context, int) error {
 			<-release
@@ -116,7 +117,7 @@ func TestHungAttemptKeepsItsPlace(t *testing.T) {
 func TestLateAnswer(t *testing.T) {
 	for name, said := range map[string]error{"success": nil, "error": kms.ErrUnavailable} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				release, answer := make(chan struct{}), []byte("late secret")
 				var sawBlob, sawSecret []byte
 				var sawContext kms.Context
@@ -163,7 +164,7 @@ func TestLateAnswer(t *testing.T) {
 
 // TestEachAttemptHasItsCopies: a driver that scribbles on its arguments, and keeps them, reaches neither the caller nor its own next attempt.
 func TestEachAttemptHasItsCopies(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := newScript()
 		var kept [][]byte
 		scribble := func(b []byte, ec kms.Context) {
@@ -203,7 +204,7 @@ func TestEachAttemptHasItsCopies(t *testing.T) {
 func TestDriverThatPanics(t *testing.T) {
 	for op, call := range operations {
 		t.Run(op, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				d := newActor(func(_ context.Context, n int) error {
 					if n == 1 {
 						panic("broken driver")
@@ -224,7 +225,7 @@ func TestDriverThatPanics(t *testing.T) {
 }
 
 func TestDriverThatEndsItsGoroutine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := newActor(func(context.Context, int) error {
 			runtime.Goexit()
 			return nil
@@ -237,7 +238,7 @@ func TestDriverThatEndsItsGoroutine(t *testing.T) {
 
 // TestCloseWaitsForPausesAndPlaces: calls that are not at the driver are in flight, too.
 func TestCloseWaitsForPausesAndPlaces(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := newActor(func(_ context.Context, n int) error {
 			time.Sleep(time.Second)
 			if n == 1 {
@@ -262,7 +263,7 @@ func TestCloseWaitsForPausesAndPlaces(t *testing.T) {
 
 // TestCloseLeavesHungAttempts: an attempt that nobody waits for does not hold up Close, and is cleared up after it.
 func TestCloseLeavesHungAttempts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d, release, answer := newScript(), make(chan struct{}), []byte("late secret")
 		d.unwrap = func(context.Context, kms.Wrapped, kms.Context) ([]byte, error) {
 			<-release

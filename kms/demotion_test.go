@@ -3,11 +3,11 @@ package kms_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -16,7 +16,7 @@ func TestWhatDemotes(t *testing.T) {
 	blameless := map[error]bool{kms.ErrCiphertext: true, kms.ErrNotFound: true, kms.ErrInvalid: true}
 	for _, class := range classes {
 		t.Run(class.Error(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := newFleet(t, 2)
 				k := f.anyOf(t, kms.AnyOptions{})
 				w := f.wrapped(t, k)
@@ -49,7 +49,7 @@ func TestWrapEndsAnOutage(t *testing.T) {
 		"was refused":      {kms.ErrAccessDenied, nil, "unwrap b"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := newFleet(t, 2)
 				k := f.anyOf(t, kms.AnyOptions{})
 				w, onlyA := f.wrapped(t, k), f.wrapped(t, f.keys[0])

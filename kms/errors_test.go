@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -140,7 +140,7 @@ func TestOutOfTime(t *testing.T) {
 		{"caller's deadline", time.Minute, time.Second, time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				s := newScript()
 				s.wrap = func(ctx context.Context, _ []byte, _ kms.Context) (kms.Wrapped, error) {
 					<-ctx.Done()

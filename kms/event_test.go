@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/internal/reserved"
 	"github.com/holdfast-go/holdfast/kms"
 )
@@ -72,7 +73,7 @@ func TestEventOfEachMethod(t *testing.T) {
 
 // TestEventOfEachAttempt: each has its own number, times, class and request.
 func TestEventOfEachAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		answers := []error{
 			&kms.Error{RequestID: "req-1", Retryable: true, RetryAfter: time.Second, Err: kms.ErrThrottled},
 			&kms.Error{RequestID: "req-2", Retryable: true, Err: kms.ErrUnavailable},
@@ -187,7 +188,7 @@ func TestEventOfBreaker(t *testing.T) {
 // TestEventOfWaiting: with one place 16 may wait, the next is refused, and who waits in vain was not sent either. A driver that hangs is
 // an attempt.
 func TestEventOfWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d, free := newScript(), make(chan struct{})
 		d.wrap = func(context.Context, []byte, kms.Context) (kms.Wrapped, error) {
 			<-free

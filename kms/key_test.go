@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -190,7 +191,7 @@ func TestStateString(t *testing.T) {
 }
 
 func TestCloseWaitsForCalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := newScript()
 		s.wrap = func(context.Context, []byte, kms.Context) (kms.Wrapped, error) {
 			time.Sleep(time.Second)

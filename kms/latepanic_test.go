@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -16,7 +17,7 @@ func TestLatePanic(t *testing.T) {
 	for name, cancels := range map[string]bool{"timeout": false, "cancelled": true} {
 		for op, call := range operations {
 			t.Run(op+", "+name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					release, seen := make(chan struct{}), &recorder{}
 					a := newActor(func(context.Context, int) error {
 						<-release
@@ -57,7 +58,7 @@ func TestLatePanic(t *testing.T) {
 
 // TestLatePanicWithoutObserver: nobody needs to look.
 func TestLatePanicWithoutObserver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := newActor(func(context.Context, int) error {
 			time.Sleep(time.Minute)
 			panic("broken driver")
@@ -73,7 +74,7 @@ func TestLatePanicWithoutObserver(t *testing.T) {
 
 // TestLatePanicOfBoth: nor does an Observer that panics then.
 func TestLatePanicOfBoth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		release, told := make(chan struct{}), 0
 		a := newActor(func(context.Context, int) error {
 			<-release

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -37,7 +38,7 @@ func crowd(t *testing.T, n int) (k *kms.Key, a *actor, release chan struct{}, en
 
 // TestConcurrency: as many as Concurrency are in flight, 16 times as many wait, and the next are turned away.
 func TestConcurrency(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k, a, release, ends := crowd(t, 2+32)
 		require.EqualValues(t, 2, a.inside.Load())
 		require.Empty(t, ends, "nobody was turned away")
@@ -75,7 +76,7 @@ func TestWaitingEnds(t *testing.T) {
 		"timeout":  {time.Hour, time.Hour, kms.ErrUnavailable, context.DeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				release := make(chan struct{})
 				a := newActor(func(context.Context, int) error {
 					<-release
@@ -120,7 +121,7 @@ func TestWaitingEnds(t *testing.T) {
 
 // TestTurns: who waits longest is next.
 func TestTurns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := newActor(func(context.Context, int) error {
 			time.Sleep(time.Second)
 			return nil
@@ -145,7 +146,7 @@ func TestTurns(t *testing.T) {
 
 // TestPausesHoldNoPlace: a call between two attempts is not in flight.
 func TestPausesHoldNoPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := newActor(func(_ context.Context, n int) error {
 			if n == 1 {
 				return throttled(5 * time.Second)
@@ -167,7 +168,7 @@ func TestPausesHoldNoPlace(t *testing.T) {
 // TestOverloadIsNoOutage: callers who run out of time while they wait for a place do not open the breaker on a provider
 // that answers everyone whom it is asked for.
 func TestOverloadIsNoOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := newActor(func(ctx context.Context, _ int) error {
 			select {
 			case <-time.After(150 * time.Millisecond):

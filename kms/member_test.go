@@ -6,11 +6,11 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -18,7 +18,7 @@ import (
 func TestMemberIsDownFor30Seconds(t *testing.T) {
 	for _, class := range []error{kms.ErrUnavailable, kms.ErrThrottled, kms.ErrDisabled, kms.ErrPendingDeletion, kms.ErrAccessDenied, kms.ErrDestroyed} {
 		t.Run(class.Error(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := newFleet(t, 3)
 				k := f.anyOf(t, kms.AnyOptions{})
 				w := f.wrapped(t, k)
@@ -58,7 +58,7 @@ func TestMemberIsDownFor30Seconds(t *testing.T) {
 
 // TestMemberAllDown: who is down is asked when nobody else is left, in order.
 func TestMemberAllDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3)
 		k := f.anyOf(t, kms.AnyOptions{})
 		w := f.wrapped(t, k)
@@ -113,7 +113,7 @@ func TestMemberIsNotDown(t *testing.T) {
 // TestMemberProbeIsNotWasted: who has not been down for 30 seconds is asked in its turn, however often others opened
 // meanwhile without asking it.
 func TestMemberProbeIsNotWasted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3)
 		k := f.anyOf(t, kms.AnyOptions{})
 		w := f.wrapped(t, k)
@@ -146,7 +146,7 @@ func TestMemberShares(t *testing.T) {
 		{"1 of 2, too late", 1, 0, 2 * time.Second, 1100 * time.Millisecond, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := newFleet(t, tc.hanging+1)
 				k := f.anyOf(t, kms.AnyOptions{Timeout: tc.timeout})
 				w := f.wrapped(t, k)
@@ -184,7 +184,7 @@ func TestMemberShares(t *testing.T) {
 
 // TestMemberNotAskedIsAnOutage: when time is over before all were asked, those that weren't might have opened it.
 func TestMemberNotAskedIsAnOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2)
 		k := f.anyOf(t, kms.AnyOptions{})
 		w := f.wrapped(t, k)
@@ -201,7 +201,7 @@ func TestMemberNotAskedIsAnOutage(t *testing.T) {
 
 // TestMemberHangsAndAnotherRefuses: an outage, as the one that hangs might have opened it.
 func TestMemberHangsAndAnotherRefuses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2)
 		k := f.anyOf(t, kms.AnyOptions{})
 		w := f.wrapped(t, k)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -102,7 +103,7 @@ func find(t *testing.T, key func(kms.Driver) *kms.Key) (s settings) {
 func TestDefaults(t *testing.T) {
 	for name, o := range map[string]*kms.Options{"nil": nil, "zero": {}} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				got := find(t, func(d kms.Driver) *kms.Key { return keyWith(t, d, o) })
 				require.Equal(t, settings{
 					timeout: 10 * time.Second, attempts: 3, concurrency: 64, waiting: 1024,
@@ -115,7 +116,7 @@ func TestDefaults(t *testing.T) {
 
 // TestOptionsAreCopied: each does what it says, and a later change of them does nothing.
 func TestOptionsAreCopied(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		got := find(t, func(d kms.Driver) *kms.Key {
 			o := &kms.Options{Timeout: 3 * time.Second, Attempts: 2, Concurrency: 4, BreakAfter: 3, BreakFor: 2 * time.Second}
 			k := keyWith(t, d, o)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -129,7 +130,7 @@ func TestTenMinutesOfOutage(t *testing.T) {
 		end                        = 10 * time.Minute
 		runtimes                   = 10 // goroutines of the runtime, which come and go. The bubble waits for all others to end
 	)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		dice := rand.New(rand.NewPCG(1, 2))
 		c := &climate{latency: 2 * time.Millisecond, slot: slot, start: time.Now()}
 		for len(c.slots) < int(end/slot)-4 {

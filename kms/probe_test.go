@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -25,7 +26,7 @@ func TestProbeThatTellsNothing(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				k, a := brokenKey(t)
 				time.Sleep(5*time.Second + 1)
 				release := make(chan struct{})
@@ -52,7 +53,7 @@ func TestProbeThatTellsNothing(t *testing.T) {
 
 // TestProbeThatPanics opens the breaker again, and no more.
 func TestProbeThatPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k, a := brokenKey(t)
 		time.Sleep(5*time.Second + 1)
 		panics(t, k, a)
@@ -66,7 +67,7 @@ func TestProbeThatPanics(t *testing.T) {
 
 // TestProbeThatIsNotFound: an answer is one, and those who come next get it, too: not an outage that is over.
 func TestProbeThatIsNotFound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k, a := brokenKey(t)
 		a.say(kms.ErrNotFound) // the key was deleted meanwhile
 		time.Sleep(5*time.Second + 1)
@@ -92,7 +93,7 @@ func (f observerFunc) Observe(_ context.Context, e kms.Event) { f(e) }
 func TestProbeWhoseCallerEnds(t *testing.T) {
 	for name, end := range map[string]func(){"panic": func() { panic("observer") }, "exit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				a, ends := fails(kms.ErrUnavailable), false
 				k := keyWith(t, a, &kms.Options{Attempts: 1, BreakAfter: 1, Observer: observerFunc(func(kms.Event) {
 					if ends {

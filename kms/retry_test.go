@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -55,7 +55,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	for _, tc := range rows {
 		t.Run(tc.name, func(t *testing.T) {
 			for op, call := range operations {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					d, want := fails(tc.said), tc.want
 					if op == "rotate" || op == "destroy" {
 						want = 1
@@ -69,7 +69,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 }
 
 func TestRetrySucceeds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := newActor(func(_ context.Context, n int) error {
 			if n < 3 {
 				return kms.ErrUnavailable
@@ -104,7 +104,7 @@ func gaps(t *testing.T, o *kms.Options, err error) (all []time.Duration) {
 func TestPauses(t *testing.T) {
 	for _, asked := range []time.Duration{0, 3 * time.Second} {
 		t.Run(asked.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				var least, most [9]time.Duration
 				for i := range 100 {
 					all := gaps(t, &kms.Options{Attempts: 10, Timeout: time.Hour}, throttled(asked))
@@ -132,7 +132,7 @@ func TestPauses(t *testing.T) {
 
 func TestAttempts(t *testing.T) {
 	for _, n := range []int{1, 2, 10} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			require.Len(t, gaps(t, &kms.Options{Attempts: n, Timeout: time.Hour}, kms.ErrUnavailable), n-1)
 		})
 	}
@@ -145,7 +145,7 @@ func TestNoPauseOutlastsTheDeadline(t *testing.T) {
 		"deadline": {time.Hour, 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				d := fails(throttled(5 * time.Second))
 				ctx, cancel := context.WithTimeout(t.Context(), limit[1])
 				defer cancel()
@@ -162,7 +162,7 @@ func TestNoPauseOutlastsTheDeadline(t *testing.T) {
 
 // TestAbsurdPause: what the provider asks for is not to be trusted, and no excuse to ask it again at once.
 func TestAbsurdPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := fails(throttled(1<<63 - 1))
 		err := operations["unwrap"](t.Context(), keyWith(t, d, nil))
 		requireOnly(t, err, kms.ErrThrottled)
@@ -172,7 +172,7 @@ func TestAbsurdPause(t *testing.T) {
 
 // TestNegativePause: it counts as none, and the random part stays.
 func TestNegativePause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var most time.Duration
 		for range 100 {
 			all := gaps(t, &kms.Options{Attempts: 2}, throttled(-time.Hour))
@@ -213,7 +213,7 @@ func TestEndInAPause(t *testing.T) {
 			}, kms.ErrUnavailable, context.DeadlineExceeded},
 		} {
 			t.Run(name+"/"+class.Error(), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					d := fails(&kms.Error{Retryable: true, RetryAfter: 5 * time.Second, Err: class})
 					ctx, cancel := tc.limit(t.Context())
 					defer cancel()
@@ -231,7 +231,7 @@ func TestEndInAPause(t *testing.T) {
 
 // TestThrottledInTheLastMoment: the driver says so as the time runs out. That is one class, not two.
 func TestThrottledInTheLastMoment(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := newActor(func(ctx context.Context, _ int) error {
 			<-ctx.Done()
 			return kms.ErrThrottled
@@ -250,7 +250,7 @@ func TestDriversOwnRetries(t *testing.T) {
 		"retry at once":   fmt.Errorf("%w: %w", kms.ErrThrottled, &backoff.RetryAfterError{Duration: -1}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				d := fails(said)
 				var most time.Duration
 				for range 30 {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -25,7 +25,7 @@ func TestRetryableAfterAnOutage(t *testing.T) {
 	} {
 		for op, call := range operations {
 			t.Run(name+"/"+op, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					a := newActor(does)
 					err := call(t.Context(), keyWith(t, a, nil))
 					var e *kms.Error

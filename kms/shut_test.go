@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -26,7 +27,7 @@ func TestShutForThoseBefore(t *testing.T) {
 		"throttled":    {2, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				var mu sync.Mutex
 				var began, ended []time.Time
 				a := newActor(func(context.Context, int) error {
@@ -79,7 +80,7 @@ func TestShutForThoseBefore(t *testing.T) {
 
 // TestHalfOpenForTheProbeAlone: a call that began before the breaker opened, and wakes when it is half open, is not the probe.
 func TestHalfOpenForTheProbeAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := newActor(nil)
 		k := keyWith(t, a, &kms.Options{Timeout: time.Minute, BreakAfter: 1, BreakFor: 4 * time.Second})
 		a.say(throttled(6 * time.Second))
@@ -101,7 +102,7 @@ func TestHalfOpenForTheProbeAlone(t *testing.T) {
 func TestShutForThoseWhoWait(t *testing.T) {
 	for op, turnedAway := range map[string]bool{"wrap": true, "unwrap": true, "describe": false, "rotate": false, "destroy": false} {
 		t.Run(op, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				a, seen := newActor(func(context.Context, int) error { time.Sleep(3 * time.Second); return nil }), &recorder{}
 				k := keyWith(t, a, &kms.Options{Timeout: 2 * time.Second, Attempts: 1, Concurrency: 1, BreakAfter: 1, Observer: seen})
 				go operations["describe"](t.Context(), k) // and holds the place for 3 seconds
@@ -143,7 +144,7 @@ func TestLateSuccessWhileShut(t *testing.T) {
 	for _, op := range []string{"wrap", "unwrap"} {
 		for name, after := range map[string]time.Duration{"open": 3 * time.Second, "half open": 7 * time.Second} {
 			t.Run(op+", "+name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					a := newActor(func(context.Context, int) error { time.Sleep(after); return nil })
 					k := keyWith(t, a, &kms.Options{Attempts: 1, BreakAfter: 1, BreakFor: 5 * time.Second})
 					late := make(chan error, 1)

@@ -3,11 +3,11 @@ package kms_test
 import (
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -26,7 +26,7 @@ func TestNoStampede(t *testing.T) {
 	)
 	for name, w := range map[string]weather{"failing": failing, "throttling": throttle, "hanging": hanging} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				c := &climate{latency: latency, slot: down, slots: []weather{fair, w, fair}, start: time.Now()}
 				a := newActor(c.act)
 				k := keyWith(t, a, &kms.Options{Timeout: timeout, Attempts: attempts, Concurrency: 64, BreakFor: breakFor})

@@ -3,11 +3,11 @@ package kms_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -71,7 +71,7 @@ func TestStatusTransitions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for from := range reach {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					k, a, before := healthyAs(t, from)
 					want := tc.want
 					switch {
@@ -113,7 +113,7 @@ func TestStatusTransitions(t *testing.T) {
 // TestStatusOfACallThatTellsNothing: neither a caller that goes nor a wrong argument changes it.
 func TestStatusOfACallThatTellsNothing(t *testing.T) {
 	for from := range reach {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			k, a, before := healthyAs(t, from)
 			a.play(func(ctx context.Context, _ int) error {
 				<-ctx.Done()
@@ -135,7 +135,7 @@ func TestStatusOfACallThatTellsNothing(t *testing.T) {
 
 // TestStatusWhileBroken: calls that the breaker turns away do not change it, and say why.
 func TestStatusWhileBroken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := fails(kms.ErrThrottled)
 		k := keyWith(t, a, &kms.Options{Attempts: 1, BreakAfter: 1})
 		require.False(t, broken(t, k, a))
@@ -152,7 +152,7 @@ func TestStatusWhileBroken(t *testing.T) {
 
 // TestStatusAfterPanics: when they open the breaker, the key is unreachable.
 func TestStatusAfterPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a := newActor(nil)
 		k := keyWith(t, a, &kms.Options{BreakAfter: 1})
 		require.NoError(t, operations["wrap"](t.Context(), k))
@@ -209,7 +209,7 @@ func TestStatusAfterDescribe(t *testing.T) {
 		{kms.Destroyed, kms.HealthDisabled, kms.HealthDestroyed},
 	} {
 		t.Run(tc.state.String()+"/"+tc.from.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				d := &describing{newActor(nil), tc.state}
 				k := keyWith(t, d, &kms.Options{Attempts: 1, BreakAfter: 2})
 				for _, err := range reach[tc.from] {
@@ -236,7 +236,7 @@ func TestStatusAfterDescribe(t *testing.T) {
 
 // TestStatusAfterDescribeOfABrokenKey: the right to look, and the means, are not those to use.
 func TestStatusAfterDescribeOfABrokenKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k, a := brokenKey(t)
 		_, err := k.Describe(t.Context())
 		require.NoError(t, err)
@@ -249,7 +249,7 @@ func TestStatusAfterDescribeOfABrokenKey(t *testing.T) {
 func TestStatusOfRolling(t *testing.T) {
 	for current := range reach {
 		for previous := range reach {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				a, _, as := healthyAs(t, current)
 				old := newActor(nil)
 				old.ref.KeyID = "key-0"

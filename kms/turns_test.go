@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -58,7 +58,7 @@ func TestTurnsAfterTheEnd(t *testing.T) {
 		"time over": func(context.Context, func()) error { time.Sleep(time.Second); return kms.ErrCiphertext },
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := newFleet(t, 3)
 				k := f.anyOf(t, kms.AnyOptions{Timeout: 12 * time.Millisecond})
 				a, b := f.regions[0], f.regions[1]
@@ -93,7 +93,7 @@ func TestTurnsAfterTheEnd(t *testing.T) {
 func TestShortShareCounts(t *testing.T) {
 	for _, n := range []int{2, 11, 16} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := newFleet(t, n)
 				k, err := kms.AnyOf(f.keys, nil)
 				require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestShortShareCounts(t *testing.T) {
 
 // TestImpatientCallers: one caller's short deadline does not put a member last for all others; three in a row do.
 func TestImpatientCallers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2)
 		k := f.anyOf(t, kms.AnyOptions{})
 		w := f.wrapped(t, k)
@@ -172,7 +172,7 @@ func TestCallersEndIsNotTheMembers(t *testing.T) {
 		want  string
 	}{"under a second": {time.Second - 1, "unwrap a"}, "a second": {time.Second, "unwrap b"}} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := newFleet(t, 2)
 				k := f.anyOf(t, kms.AnyOptions{})
 				w := f.wrapped(t, k)

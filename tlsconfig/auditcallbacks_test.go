@@ -7,11 +7,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -36,7 +36,7 @@ func TestAuditPanics(t *testing.T) {
 func TestAuditHangs(t *testing.T) {
 	needClock(t)
 	cert := newServed(t).server
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		began := time.Now()
 		r, err := tlsconfig.Audit(context.Background(), tlsconfig.Policy{}, tlsconfig.ServerConfig("x", &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if len(h.SupportedVersions) > 1 {

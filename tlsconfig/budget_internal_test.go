@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -53,7 +54,7 @@ func TestRateProperty(t *testing.T) {
 
 // TestBudgetTurns: one source with much to ask for has its turn as often as one with little.
 func TestBudgetTurns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBudget(10) // one each 100 ms
 		greedy, modest := &origin{}, &origin{}
 		require.NoError(t, b.wait(t.Context(), greedy)) // what was there
@@ -86,7 +87,7 @@ func TestBudgetTurns(t *testing.T) {
 
 // TestBudgetKnown: who was seen long ago goes before sources that are new, however many there are.
 func TestBudgetKnown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBudget(10)
 		known := &origin{served: time.Now()}
 		time.Sleep(time.Second)
@@ -108,7 +109,7 @@ func TestBudgetKnown(t *testing.T) {
 
 // TestBudgetEnds: what ends while it waits costs nothing, and what is given back is there for the next.
 func TestBudgetEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBudget(1)
 		s := &origin{}
 		require.NoError(t, b.wait(t.Context(), s))
@@ -145,7 +146,7 @@ func TestBudgetProperty(t *testing.T) {
 				time.Duration(rapid.IntRange(1, 500).Draw(t, "after")) * time.Millisecond, rapid.Bool().Draw(t, "back"),
 			}
 		}), 1, 60).Draw(rt, "clients")
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b, begun, signed := newBudget(perSec), time.Now(), 0
 			sources := make([]*origin, 4)
 			for i := range sources {

@@ -5,11 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -130,7 +130,7 @@ func TestBySNIReload(t *testing.T) {
 	first, second := bubbleLeaf(ca, 90*identityDay), bubbleLeaf(ca, 90*identityDay)
 	dir := t.TempDir()
 	cert, key := tlsconfigtest.WritePair(t, dir, first)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		bad, events := newIdentitySwitch(first), new(identityEvents)
 		b := tlsconfig.BySNI(nil, map[string]tlsconfig.Identity{
 			"a.example": bad, "*.a.example": bad, "b.example": tlsconfig.Files(filepath.Clean(cert), key),

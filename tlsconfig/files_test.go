@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -97,7 +98,7 @@ func TestFilesBadReload(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			tlsconfigtest.WritePair(t, dir, first)
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				h, events := filesHeld(t, dir)
 				before := identityFor(t, h, "")
 				changed := h.Changed()
@@ -143,7 +144,7 @@ func TestFilesOneAfterTheOther(t *testing.T) {
 	dir, next := t.TempDir(), t.TempDir()
 	tlsconfigtest.WritePair(t, dir, first)
 	tlsconfigtest.WritePair(t, next, second)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h, events := filesHeld(t, dir)
 		for _, file := range []string{"tls.crt", "tls.key"} {
 			identityIs(t, first, identityFor(t, h, ""))
@@ -159,7 +160,7 @@ func TestFilesOneAfterTheOther(t *testing.T) {
 func TestFilesBack(t *testing.T) {
 	dir := t.TempDir()
 	tlsconfigtest.WritePair(t, dir, bubbleLeaf(bubbleCA(t), 90*identityDay))
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h, events := filesHeld(t, dir)
 		path := filepath.Join(dir, "tls.key")
 		require.NoError(t, os.Rename(path, path+".away"))
@@ -180,7 +181,7 @@ func TestFilesBack(t *testing.T) {
 func TestFilesSameBytes(t *testing.T) {
 	dir, c := t.TempDir(), bubbleLeaf(bubbleCA(t), 90*identityDay)
 	tlsconfigtest.WritePair(t, dir, c)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h, events := filesHeld(t, dir)
 		before := identityFor(t, h, "")
 		tlsconfigtest.WritePair(t, dir, c)
@@ -195,7 +196,7 @@ func TestFilesBecomeValid(t *testing.T) {
 	ca, dir := bubbleCA(t), t.TempDir()
 	tlsconfigtest.WritePair(t, dir, bubbleLeaf(ca, 90*identityDay))
 	future := ca.Issue(&tlsconfigtest.Leaf{NotBefore: bubbleStart.Add(time.Hour), NotAfter: bubbleStart.Add(90 * identityDay)})
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h, events := filesHeld(t, dir)
 		tlsconfigtest.WritePair(t, dir, future)
 		time.Sleep(54 * time.Minute)
@@ -227,7 +228,7 @@ func TestFilesKubernetes(t *testing.T) {
 	for _, file := range []string{"tls.crt", "tls.key"} {
 		require.NoError(t, os.Symlink(filepath.Join("..data", file), filepath.Join(dir, file)))
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h, events := filesHeld(t, dir)
 		identityIs(t, first, identityFor(t, h, ""))
 		require.NoError(t, os.Symlink("..2", filepath.Join(dir, "..data_tmp")))
@@ -256,7 +257,7 @@ func TestFilesPollInterval(t *testing.T) {
 				pairs[i] = bubbleLeaf(ca, test.life)
 			}
 			tlsconfigtest.WritePair(t, dir, pairs[0])
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				h, _ := filesHeld(t, dir)
 				for _, c := range pairs[1:] { // written right after a look, and so seen at the next
 					changed, since := h.Changed(), time.Now()
@@ -303,7 +304,7 @@ func TestFilesHoldersInTurn(t *testing.T) {
 	ca, dir := bubbleCA(t), t.TempDir()
 	pairs := []tls.Certificate{bubbleLeaf(ca, 90*identityDay), bubbleLeaf(ca, 90*identityDay), bubbleLeaf(ca, 90*identityDay)}
 	cert, key := tlsconfigtest.WritePair(t, dir, pairs[0])
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		id := tlsconfig.Files(cert, key)
 		hold := func() (tlsconfig.Held, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(t.Context())

@@ -9,11 +9,11 @@ import (
 	mrand "math/rand/v2"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -32,7 +32,7 @@ func (c *countedSigner) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([
 // TestFleet reconnects for two days to three servers, whose tickets' keys change every hour: what connects again within an epoch resumes, on whatever server, and the key in the KMS is hardly asked.
 func TestFleet(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ca := tlsconfigtest.NewCA(t, &tlsconfigtest.CAOptions{NotAfter: time.Now().Add(100 * time.Hour)})
 		issued := ca.Issue(&tlsconfigtest.Leaf{DNS: []string{servedHost}, NotAfter: time.Now().Add(99 * time.Hour)})
 		key := &countedSigner{Signer: issued.PrivateKey.(crypto.Signer)}

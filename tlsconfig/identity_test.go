@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -236,7 +237,7 @@ func (i *identitySwitch) set(c tls.Certificate, err error) {
 func TestIdentityOfUser(t *testing.T) {
 	ca := bubbleCA(t)
 	first, second := bubbleLeaf(ca, 90*identityDay), bubbleLeaf(ca, 90*identityDay)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		id, events := newIdentitySwitch(first), new(identityEvents)
 		h, err := tlsconfig.HoldIdentity(t.Context(), id, forbidWeak, events.tell)
 		require.NoError(t, err)
@@ -301,7 +302,7 @@ func TestIdentityHealthy(t *testing.T) {
 	} {
 		t.Run(test.life.String(), func(t *testing.T) {
 			c := bubbleLeaf(ca, test.life, "a.example")
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				good, err := tlsconfig.HoldIdentity(t.Context(), tlsconfig.Static(c), forbidWeak, new(identityEvents).tell)
 				require.NoError(t, err)
 				id := newIdentitySwitch(c)
@@ -371,7 +372,7 @@ func (i *identityInTheMiddle) Certificate(ctx context.Context) (*tls.Certificate
 func TestIdentityChangesDuringLoad(t *testing.T) {
 	ca := bubbleCA(t)
 	pairs := []tls.Certificate{bubbleLeaf(ca, identityDay), bubbleLeaf(ca, identityDay), bubbleLeaf(ca, identityDay), bubbleLeaf(ca, identityDay)}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		id := &identityInTheMiddle{newIdentitySwitch(pairs[0]), &pairs[1]} // during the first load
 		h, err := tlsconfig.HoldIdentity(t.Context(), id, forbidWeak, new(identityEvents).tell)
 		require.NoError(t, err)

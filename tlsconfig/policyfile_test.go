@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -210,7 +210,7 @@ func TestPolicyFileIsOneMemory(t *testing.T) {
 // TestPolicyFileTime: a file from the future is taken at its time, by itself, and one that expires goes on, unhealthy.
 func TestPolicyFileTime(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newPolicyFileLab(t)
 		modern, pq := tlsconfig.MozillaModern(), tlsconfig.PostQuantumRequired()
 		writeFile(t, l.path, l.signer.sign(t, document(1, &modern)))
@@ -242,7 +242,7 @@ func TestPolicyFileTime(t *testing.T) {
 // TestPolicyFileWaitsForACertificate: a file that our own certificate is in the way of is taken once that was renewed.
 func TestPolicyFileWaitsForACertificate(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newPolicyFileLab(t)
 		modern := tlsconfig.MozillaModern()
 		writeFile(t, l.path, l.signer.sign(t, document(1, &modern)))

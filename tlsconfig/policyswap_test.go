@@ -7,11 +7,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -129,7 +129,7 @@ func TestSamePolicySignedAnew(t *testing.T) {
 // TestTicketsOfAPolicyFile: a session lives as long as the file allows, however long the options would, also when it is resumed between.
 func TestTicketsOfAPolicyFile(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newPolicyFileLab(t)
 		writeFile(t, l.path, l.signer.sign(t, document(1, policyOf(t, `{"name": "short", "base": "recommended-2026", "ticket_minutes": 5}`))))
 		server := l.newServer(t, &tlsconfig.ServerOptions{Central: l.file()})

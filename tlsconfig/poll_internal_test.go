@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
 )
 
@@ -55,7 +56,7 @@ func TestPollEvery(t *testing.T) {
 func TestPollerHolders(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPoller([]string{path})
 		var looks atomic.Int32
 		every := func() time.Duration {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -53,7 +54,7 @@ func TestRevocationReload(t *testing.T) {
 	path := revocationFile(t, none)
 	chains := revocationChain(first, ca)
 
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		log := &revocationLog{}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -152,7 +153,7 @@ func TestRevocationEndsWithoutNews(t *testing.T) {
 	ca := tlsconfigtest.NewCA(t, nil)
 	leaf := ca.Issue(nil).Leaf
 	path := revocationFile(t, ca.CRL(&tlsconfigtest.CRLOptions{ThisUpdate: revocationStart, NextUpdate: revocationStart.Add(time.Hour)}))
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		v, err := tlsconfig.MatchHoldRevocation(t.Context(), tlsconfig.CRLFiles(path), func(tlsconfig.Event) {})
 		require.NoError(t, err)
 		check := func() tlsconfig.Reason {
@@ -184,7 +185,7 @@ func TestRevocationSymlink(t *testing.T) {
 		t.Skipf("no symlinks here: %v", err)
 	}
 	path := filepath.Join(dir, "..data", "crl.pem")
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		v, err := tlsconfig.MatchHoldRevocation(t.Context(), tlsconfig.CRLFiles(path), func(tlsconfig.Event) {})
 		require.NoError(t, err)
 		require.NoError(t, v.Check(revocationChain(leaf, ca), time.Now()))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -87,7 +88,7 @@ func TestRootFilesBadReload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "ca.pem")
 			require.NoError(t, os.WriteFile(path, first.PEM(), 0o600))
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				events := new(identityEvents)
 				h, err := tlsconfig.HoldRoots(t.Context(), tlsconfig.RootFiles(path), events.tell)
 				require.NoError(t, err)
@@ -139,7 +140,7 @@ func TestRootFilesDigest(t *testing.T) {
 	a, b := tlsconfigtest.NewCA(t, o), tlsconfigtest.NewCA(t, o)
 	path := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(path, append(a.PEM(), b.PEM()...), 0o600))
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		events := new(identityEvents)
 		h, err := tlsconfig.HoldRoots(t.Context(), tlsconfig.RootFiles(path), events.tell)
 		require.NoError(t, err)
@@ -244,7 +245,7 @@ func TestRootsOfUser(t *testing.T) {
 		})
 	}
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r := &rootsSwitch{pool: ca.Pool(), moved: make(chan struct{})}
 		h, err := tlsconfig.HoldRoots(t.Context(), r, events.tell)
 		require.NoError(t, err)

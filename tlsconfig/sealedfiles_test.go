@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -60,7 +61,7 @@ func TestSealedFiles(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			cert, key := sealedFiles(t, ca, dir)
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				var bad atomic.Bool
 				events := new(identityEvents)
 				id := tlsconfig.SealedFiles(cert, key, func(ctx context.Context, sealed []byte) ([]byte, error) {

@@ -4,11 +4,11 @@ import (
 	"crypto/tls"
 	"io"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -16,7 +16,7 @@ import (
 // TestClientSessionsEnd: a Client verifies a server in full at least as often as its policy says, though each resumption brings a new ticket.
 func TestClientSessionsEnd(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ca := tlsconfigtest.NewCA(t, nil)
 		plain := &tls.Config{Certificates: []tls.Certificate{ca.Issue(&tlsconfigtest.Leaf{DNS: []string{servedHost}})}}
 		policy, err := tlsconfig.ParsePolicy([]byte(`{"name": "hourly", "base": "recommended-2026", "ticket_minutes": 60}`))

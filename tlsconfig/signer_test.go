@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
@@ -190,7 +191,7 @@ func TestSignerRecovers(t *testing.T) {
 func TestSignerHangs(t *testing.T) {
 	needClock(t)
 	c, key := newKMSKey(t, tlsconfigtest.KeyEd25519)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var hang atomic.Bool
 		var underWay, most atomic.Int32
 		release := make(chan struct{})
@@ -235,7 +236,7 @@ func TestSignerHangs(t *testing.T) {
 func TestSignerHangsAtStart(t *testing.T) {
 	needClock(t)
 	c, key := newKMSKey(t, tlsconfigtest.KeyRSA2048)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		key.sign = func(crypto.Signer, io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 			<-release

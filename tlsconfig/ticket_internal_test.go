@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
 )
 
@@ -19,7 +20,7 @@ func ticketBubble(t *testing.T, f func(t *testing.T)) {
 	if fips140.Enabled() && fips140.Version() != "v1.0.0" {
 		t.Skip("the FIPS module takes its entropy from the clock, which stands still in a bubble")
 	}
-	synctest.Test(t, f)
+	bubble.Test(t, f)
 }
 
 func newTestTickets(t testing.TB, o *Tickets, life time.Duration) *ticketKeys {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/envelopetest"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -100,7 +100,7 @@ func (f *fatal) Fatalf(string, ...any) {
 // TestBubble: time passes at once, and nothing is left behind.
 func TestBubble(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		fake := kmstest.NewFake("key")
 		r := envelopetest.New(t, &envelopetest.Options{Fake: fake})
 		ada := r.Tenant("acme").Subject("ada")
@@ -122,7 +122,7 @@ func TestBubble(t *testing.T) {
 // TestErasureElsewhere: an erasure reaches another process by the time that the receipt states.
 func TestErasureElsewhere(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		o := &envelopetest.Options{Fake: kmstest.NewFake("key"), Store: memstore.New()}
 		one, two := envelopetest.New(t, o), envelopetest.New(t, o)
 		record, err := one.Tenant("acme").Subject("ada").Seal(t.Context(), []byte("hello"), binding)

@@ -4,19 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/envelopetest"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
 
 // How a service tests that a person's data is gone, also for a process that had the key in memory. Time passes at once in a bubble.
 func ExampleNew_erasure() {
 	testErasure := func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			o := &envelopetest.Options{Fake: kmstest.NewFake("key"), Store: memstore.New()}
 			one, two := envelopetest.New(t, o), envelopetest.New(t, o) // two processes
 			here := users{one.Tenant("acme"), map[string][]byte{}}

@@ -11,12 +11,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/internal/derive"
 	"github.com/holdfast-go/holdfast/internal/vectors"
 )
@@ -26,7 +26,7 @@ var update = cmdline.Bool("update", false, "write "+columnsFile+" anew")
 // TestUpdateColumnVectors writes the vectors. Their classes follow from the rules of FORMAT.md, and the second reader in examples/reader-node has to agree.
 func TestUpdateColumnVectors(t *testing.T) {
 	vectors.BeginUpdate(t, *update, 10)
-	synctest.Test(t, func(t *testing.T) { // rows hold times
+	bubble.Test(t, func(t *testing.T) { // rows hold times
 		w := &columnWriter{t: t, o: newVectorOpener(t)}
 		w.values()
 		w.badValues()

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -15,6 +14,7 @@ import (
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
 	"github.com/holdfast-go/holdfast/envelope/message"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -84,7 +84,7 @@ func TestErased(t *testing.T) {
 // TestRevocation: a customer who revokes their KMS key has their messages held, and nobody else's.
 func TestRevocation(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		store := memstore.New()
 		defer store.Close()
 		fakes, keys := map[string]*kmstest.Fake{}, map[string]*kms.Key{}

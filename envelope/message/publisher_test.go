@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/message"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/hpke"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
@@ -117,7 +118,7 @@ func TestWriteOnly(t *testing.T) {
 // TestAnnouncement: the key message comes until it is announced, and then once a Period.
 func TestAnnouncement(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		fake := kmstest.NewFake("k")
 		k := fakeKey(t, fake)
 		p, err := message.NewPublisher(k, "fleet/7/pos", nil)
@@ -150,7 +151,7 @@ func TestAnnouncement(t *testing.T) {
 // TestMissedKeyMessage: consumers ask for nothing. A payload is retried, and the next key message heals it.
 func TestMissedKeyMessage(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k := fakeKey(t, kmstest.NewFake("k"))
 		d := newDevice(t, k, nil)
 		there, late := mustSubscriber(t, k, nil), mustSubscriber(t, k, &message.SubscriberOptions{UnknownKeyFor: 3 * time.Hour})
@@ -192,7 +193,7 @@ func TestRestartedPublisher(t *testing.T) {
 
 func TestPublisherWaits(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		fake := kmstest.NewFake("k")
 		d := newDevice(t, fakeKey(t, fake), nil)
 		fake.Script(kmstest.Fault{Latency: 3 * time.Second})

@@ -6,13 +6,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/message"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
@@ -176,7 +176,7 @@ func TestSubscriberForgets(t *testing.T) {
 // TestKeyLifetime: a data key is cleared when its Period is over, also where nobody seals, and by Close.
 func TestKeyLifetime(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k := fakeKey(t, kmstest.NewFake("k"))
 		d := newDevice(t, k, nil)
 		d.seal(t, "x")

@@ -4,20 +4,20 @@ import (
 	"bytes"
 	"encoding/binary"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/message"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms/kmstest"
 )
 
 // TestNoStandstill: a key that is never announced is waited for no longer than UnknownKeyFor.
 func TestNoStandstill(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k := fakeKey(t, kmstest.NewFake("k"))
 		d := newDevice(t, k, nil)
 		payload, _ := d.seal(t, "x")
@@ -48,7 +48,7 @@ func TestNoStandstill(t *testing.T) {
 // TestUnknownKeyOfTopic: likewise where keys are a Keyring's.
 func TestUnknownKeyOfTopic(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ring := newRing(t)
 		topic := mustTopic(t, ring, "orders", nil)
 		payload := mustSeal(t, topic, ring.Tenant("acme"), message.Record{Value: []byte("x")})
@@ -69,7 +69,7 @@ func TestUnknownKeyOfTopic(t *testing.T) {
 // TestManyUnknownKeys: no number of keys that never were keeps a consumer before them, and one that was found gets its time again.
 func TestManyUnknownKeys(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k := fakeKey(t, kmstest.NewFake("k"))
 		s := mustSubscriber(t, k, &message.SubscriberOptions{UnknownKeyFor: time.Minute, Keys: 1})
 		payload, key := newDevice(t, k, nil).seal(t, "x")

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +17,7 @@ import (
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
 	"github.com/holdfast-go/holdfast/envelope/message"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/internal/vectors"
 )
 
@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write "+vectorFile+" anew")
 // TestUpdateMessageVectors writes the vectors. Their classes follow from the rules of FORMAT.md, and the second reader in examples/reader-node has to agree.
 func TestUpdateMessageVectors(t *testing.T) {
 	vectors.BeginUpdate(t, *update, 11)
-	synctest.Test(t, func(t *testing.T) { // rows and stamps hold times
+	bubble.Test(t, func(t *testing.T) { // rows and stamps hold times
 		w := &vectorWriter{t: t, o: newVectorOpener(t)}
 		w.forms()
 		w.badForms()

@@ -3,13 +3,13 @@ package message_test
 import (
 	"math"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-go/holdfast/envelope/message"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // windowBubble hides Deadline, which a bubble forbids, from rapid.
@@ -22,7 +22,7 @@ func TestWindowModel(t *testing.T) {
 		bubbles = 1
 	}
 	for range bubbles {
-		synctest.Test(t, windowBubbleModel)
+		bubble.Test(t, windowBubbleModel)
 	}
 }
 

@@ -7,12 +7,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope/message"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -176,7 +176,7 @@ func TestWindowRounds(t *testing.T) {
 }
 
 func TestWindowAhead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := windowOf(t, 1, 64)
 		for _, far := range []time.Duration{5*time.Minute + time.Millisecond, 24 * time.Hour, math.MaxInt64} {
 			windowTakes(t, w, windowMessage(1, 1, time.Now().Add(far)), message.ErrTooOld)
@@ -195,7 +195,7 @@ func TestWindowAhead(t *testing.T) {
 
 // TestWindowAheadForgotten: what is ahead of our clock when its sender is forgotten does not become new when its time has come.
 func TestWindowAheadForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := windowOf(t, 1, 64)
 		ahead := windowMessage(1, 1, time.Now().Add(time.Minute))
 		windowTakes(t, w, ahead, nil)

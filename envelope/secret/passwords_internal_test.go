@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope/envelopetest"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // passwordsHold stands for the computing: it holds every hash until it is let go, and counts.
@@ -56,7 +57,7 @@ func passwordsBubble(t *testing.T, o *PasswordOptions, f func(t *testing.T, p *P
 	if fips140.Enabled() && fips140.Version() != "v1.0.0" {
 		t.Skip("the FIPS module takes its entropy from the clock, which stands still in a bubble")
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p, err := NewPasswords(envelopetest.New(t, nil).Tenant("pepper"), o)
 		require.NoError(t, err)
 		c := &passwordsHold{next: make(chan struct{}), size: p.gate.size, least: p.gate.least}
@@ -185,7 +186,7 @@ func TestWaitingEnds(t *testing.T) {
 
 // TestGate needs no keyring, so that it runs in every FIPS mode.
 func TestGate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(3, 100)
 		var leaves []func()
 		for _, memory := range []uint32{0, 50, 100} {

@@ -12,13 +12,13 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
 	"github.com/holdfast-go/holdfast/envelope/secret"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/internal/vectors"
 	"github.com/holdfast-go/holdfast/kms"
 )
@@ -100,7 +100,7 @@ func storedTag(t *testing.T, v vectors.Vector, phc string) []byte {
 // TestUpdateStoredVectors writes the vectors.
 func TestUpdateStoredVectors(t *testing.T) {
 	vectors.BeginUpdate(t, *update, 11)
-	synctest.Test(t, func(t *testing.T) { // rows hold times
+	bubble.Test(t, func(t *testing.T) { // rows hold times
 		const key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 		store := memstore.New()
 		ctx, pepper := t.Context(), encKeyring(t, key, "acme-prod", store).Tenant("pepper")

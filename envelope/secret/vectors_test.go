@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/memstore"
 	"github.com/holdfast-go/holdfast/envelope/secret"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/internal/vectors"
 	"github.com/holdfast-go/holdfast/kms/local"
 )
@@ -85,7 +85,7 @@ func encKeyring(t *testing.T, key, deployment string, store envelope.Store) *env
 // TestUpdateEncVectors writes the vectors.
 func TestUpdateEncVectors(t *testing.T) {
 	vectors.BeginUpdate(t, *update, 9)
-	synctest.Test(t, func(t *testing.T) { // rows hold times
+	bubble.Test(t, func(t *testing.T) { // rows hold times
 		const key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 		store := memstore.New()
 		tn := encKeyring(t, key, "acme-prod", store).Tenant("config")

@@ -6,9 +6,9 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
 )
 
@@ -21,7 +21,7 @@ func (slow) Read(p []byte) (int, error) {
 }
 
 func TestMeter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
 		m := newMeter(t.Context(), slow{}, 100, &screen)
 		read(t, m, quiet-redraw)
@@ -36,7 +36,7 @@ func TestMeter(t *testing.T) {
 }
 
 func TestMeterNobodyLooks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := newMeter(t.Context(), slow{}, 100, terminal(&bytes.Buffer{}))
 		read(t, m, 2*quiet)
 		m.clear()

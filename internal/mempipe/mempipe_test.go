@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/internal/mempipe"
 )
 
@@ -57,7 +58,7 @@ func TestCloseKeepsWhatWasWritten(t *testing.T) {
 }
 
 func TestDeadlines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a, b := mempipe.New()
 		defer a.Close()
 		require.NoError(t, a.SetDeadline(time.Now().Add(time.Second)))

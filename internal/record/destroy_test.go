@@ -6,9 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
 )
 
@@ -60,7 +60,7 @@ func TestDestroyClears(t *testing.T) {
 
 func TestDestroyWaitsForUsesInFlight(t *testing.T) {
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k := New((*[KeySize]byte)(pattern(KeySize)))
 		s := k.get()
 		_, done := k.Use()

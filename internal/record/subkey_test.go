@@ -6,9 +6,9 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
 )
 
@@ -176,7 +176,7 @@ func TestCountWraps(t *testing.T) {
 func TestPrefixServes15Minutes(t *testing.T) {
 	evictAll(t)
 	needClock(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		k := oneLane()
 		first := prefixOf(k.Seal(nil, nil, nil))
 		time.Sleep(13 * time.Minute)

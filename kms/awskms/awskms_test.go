@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -152,7 +152,7 @@ func TestNewOtherClient(t *testing.T) {
 // TestNewEnds requires that New takes no longer than its context or the key's time-out.
 func TestNewEnds(t *testing.T) {
 	client := &fakeClient{hangs: true} // the SDK's draws randomness, which FIPS modules don't give in a bubble
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second} {
 			start := time.Now()
 			_, err := New(t.Context(), client, "alias/app", &Options{Key: &kms.Options{Timeout: timeout}})

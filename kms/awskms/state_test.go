@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/internal/awskmstest"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -101,7 +101,7 @@ func TestLaggingDescribe(t *testing.T) {
 // TestRefusalIsNotHeldUp requires that a refusal comes within a second, or half of the caller's time, of a DescribeKey that hangs, and
 // that one answer serves the refusals of some seconds.
 func TestRefusalIsNotHeldUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := &fakeClient{err: &types.KMSInvalidStateException{}, hangs: true}
 		d := driverOver(t, nil, testARN)
 		d.client = f

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -28,7 +29,7 @@ func state(t *testing.T, d kms.Describer) kms.State {
 }
 
 func TestFakeLag(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := NewFake("key-1")
 		one, two := f.Driver().(rotator), f.Driver().(rotator)
 		require.Empty(t, one.CurrentVersion(), "nothing is known before the first call")
@@ -58,7 +59,7 @@ func TestFakeLag(t *testing.T) {
 }
 
 func TestFakeStateLags(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := NewFake("key-1")
 		d := f.Driver().(rotator)
 		f.SetState(kms.Unknown)
@@ -87,7 +88,7 @@ func TestFakeStateLags(t *testing.T) {
 }
 
 func TestFakeLagOfOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := NewFake("key-1")
 		near, far := f.Driver().(rotator), f.Driver().(rotator)
 		f.Lag(time.Second)
@@ -114,7 +115,7 @@ func TestFakeLagOfOne(t *testing.T) {
 }
 
 func TestFakeDestroy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := NewFake("key-1")
 		d := f.Driver().(rotator)
 		w := wrap(t, d, secret(1), nil)
@@ -186,7 +187,7 @@ func TestFakeKeepsToItself(t *testing.T) {
 }
 
 func TestFakeCalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		start := time.Now()
 		f := NewFake("key-1")
 		d := f.Driver().(rotator)

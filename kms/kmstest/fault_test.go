@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -94,7 +95,7 @@ func TestFakeErrCarriesMore(t *testing.T) {
 }
 
 func TestFakeLatency(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := NewFake("key-1")
 		d, start := f.Driver(), time.Now()
 		f.Always(Fault{Latency: time.Second})
@@ -131,7 +132,7 @@ func TestFakeHang(t *testing.T) {
 		}, context.Canceled},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f, arrived := NewFake("key-1"), 0
 				d := f.Driver()
 				f.Script(Fault{Hang: true, Arrived: func() { arrived++ }})

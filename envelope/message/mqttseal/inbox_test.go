@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/message"
 	"github.com/holdfast-go/holdfast/envelope/message/mqttseal"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -109,7 +110,7 @@ func TestInboxTime(t *testing.T) {
 	keys := newPair(t)
 	payload, _, err := keys.publisher(t, "t", nil).Seal(t.Context(), message.Record{Value: []byte(canary)})
 	require.NoError(t, err)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := store{}
 		var back atomic.Bool
 		open := with(keys.subscriber(t, &message.SubscriberOptions{UnknownKeyFor: 10 * time.Second}))
@@ -145,7 +146,7 @@ func TestInboxTime(t *testing.T) {
 
 // TestInboxKeyWaits: a key message that waits out an outage brings the payloads before it at once.
 func TestInboxKeyWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := store{}
 		var back atomic.Bool
 		in := runInbox(t, func(ctx context.Context, p *paho.Publish) (message.Message, error) {

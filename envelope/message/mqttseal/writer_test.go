@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/envelope/message"
 	"github.com/holdfast-go/holdfast/envelope/message/mqttseal"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/kms"
 )
 
@@ -87,7 +88,7 @@ func TestWriterTurns(t *testing.T) {
 	if fips140.Enabled() && fips140.Version() != "v1.0.0" {
 		t.Skip("the FIPS module takes its entropy from the clock, which stands still in a bubble")
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		keys := newPair(t)
 		answer, published := make(chan error), make(chan bool, 10)
 		c := conn(func(p *paho.Publish) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/envelope"
 	"github.com/holdfast-go/holdfast/envelope/sqlstore"
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // first is the row that the tests here lock.
@@ -133,7 +134,7 @@ func TestLockedFile(t *testing.T) {
 		}
 		t.Run(d.name, func(t *testing.T) {
 			_, dsn := d.make(t)
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				db, other := d.open(t, dsn), d.open(t, dsn)
 				require.NoError(t, sqlstore.Migrate(t.Context(), db, d.options()))
 				s := d.client(t, db)
