@@ -9,9 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // TestRateProperty: in no stretch of time does a bucket give more than its burst and what its rate adds, and a bucket that was full long enough gives a burst.

@@ -10,8 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // What differs has different digests, also where all bytes in a row are the same.

@@ -11,8 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // ticketBubble runs a test with a clock of its own.

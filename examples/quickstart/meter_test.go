@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // slow takes its time for each byte.

@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // panics returns what f panics with, as text, and "" when it does not.

@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-go/holdfast/internal/bubble"
 )
 
 // queued counts the subkeys of k in the process's queue, and of all keys when k is nil.
