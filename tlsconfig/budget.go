@@ -35,15 +35,21 @@ func (r rate) take(full *time.Time, now time.Time) time.Duration {
 	return 0
 }
 
-// budget is the signatures that a key may make in a second. Handshakes over it wait for their turn, which goes to the source that was served longest ago, so that one which asks for more than the others waits longer. It is safe for concurrent use.
+// budget is the signatures that a key may make in a second. Handshakes over it wait for their turn, which goes to the source that was served longest ago, so that one which asks for more than the others waits longer. Sources that are proven have three of four turns
+// where strangers wait too, whose order is that in which they came to wait: having been seen before gains them nothing. It is safe for concurrent use.
 type budget struct {
 	rate rate
 
-	mu    sync.Mutex
-	full  time.Time
-	turns turns
-	timer *time.Timer // calls serve when the next signature is due
+	mu        sync.Mutex
+	full      time.Time
+	known     turns // of sources that are proven
+	strangers turns
+	row       int         // turns of known sources since one of a stranger
+	timer     *time.Timer // calls serve when the next signature is due
 }
+
+// knownTurns is how many turns known sources have for one of a stranger.
+const knownTurns = 3
 
 func newBudget(perSec int) *budget {
 	if perSec == 0 {
@@ -68,7 +74,7 @@ func (b *budget) wait(ctx context.Context, s *origin) error {
 	if i := slices.Index(s.waiting, turn); i >= 0 {
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 		if len(s.waiting) == 0 {
-			heap.Remove(&b.turns, s.turn)
+			heap.Remove(s.line, s.turn)
 		}
 	} else {
 		b.restore() // it came at the same time
@@ -81,14 +87,17 @@ func (b *budget) ask(s *origin) chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	if len(b.turns) == 0 && b.rate.take(&b.full, now) == 0 {
+	if len(b.known)+len(b.strangers) == 0 && b.rate.take(&b.full, now) == 0 {
 		s.served = now
 		return nil
 	}
 	turn := make(chan struct{})
 	s.waiting = append(s.waiting, turn)
 	if len(s.waiting) == 1 {
-		heap.Push(&b.turns, s)
+		if !s.proven.Load() {
+			s.served = now
+		}
+		b.line(s)
 	}
 	b.serve(now)
 	return turn
@@ -108,20 +117,37 @@ func (b *budget) restore() {
 
 // serve gives turns to those that wait, as far as there are signatures.
 func (b *budget) serve(now time.Time) {
-	for len(b.turns) > 0 {
+	for len(b.known)+len(b.strangers) > 0 {
 		if wait := b.rate.take(&b.full, now); wait > 0 {
 			b.again(wait)
 			return
 		}
-		s := b.turns[0]
+		s := b.next()
 		close(s.waiting[0])
 		s.waiting, s.served = slices.Delete(s.waiting, 0, 1), now
-		if len(s.waiting) == 0 {
-			heap.Pop(&b.turns)
-		} else {
-			heap.Fix(&b.turns, 0)
+		if len(s.waiting) > 0 {
+			b.line(s)
 		}
 	}
+}
+
+// line has a source wait for its turn. It stays with the known or the strangers until then.
+func (b *budget) line(s *origin) {
+	s.line = &b.strangers
+	if s.proven.Load() {
+		s.line = &b.known
+	}
+	heap.Push(s.line, s)
+}
+
+// next takes the source whose turn it is from its line. One waits.
+func (b *budget) next() *origin {
+	if len(b.known) > 0 && (len(b.strangers) == 0 || b.row < knownTurns) {
+		b.row++
+		return heap.Pop(&b.known).(*origin)
+	}
+	b.row = 0
+	return heap.Pop(&b.strangers).(*origin)
 }
 
 // again has serve be called after a while.

@@ -80,31 +80,66 @@ func TestBudgetTurns(t *testing.T) {
 			ask("modest", modest)
 		}
 		work.Wait()
-		require.Equal(t, []string{"modest", "greedy", "modest", "greedy", "modest", "greedy", "greedy", "greedy", "greedy"}, order)
+		require.Equal(t, []string{"greedy", "modest", "greedy", "modest", "greedy", "modest", "greedy", "greedy", "greedy"}, order)
 		require.Equal(t, 900*time.Millisecond, time.Since(begun))
 		requireNobodyWaits(t, b)
 	})
 }
 
-// TestBudgetKnown: who was seen long ago goes before sources that are new, however many there are.
+// TestBudgetKnown: who has ended a handshake well goes before strangers, however many there are and since when.
 func TestBudgetKnown(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		b := newBudget(10)
-		known := &origin{served: time.Now()}
-		time.Sleep(time.Second)
-		require.NoError(t, b.wait(t.Context(), &origin{served: time.Now()}))
+		known := &origin{}
+		known.proven.Store(true)
+		strangers := make([]origin, 500)
+		require.NoError(t, b.wait(t.Context(), &strangers[0])) // what was there
 		flood, end := context.WithCancel(t.Context())
 		var work sync.WaitGroup
-		for range 500 {
-			work.Go(func() { _ = b.wait(flood, &origin{served: time.Now()}) })
+		for i := range strangers {
+			work.Go(func() { _ = b.wait(flood, &strangers[i]) })
 		}
 		synctest.Wait()
+		require.NoError(t, b.wait(t.Context(), known)) // its last turn is later than all theirs
 		begun := time.Now()
 		require.NoError(t, b.wait(t.Context(), known))
 		require.LessOrEqual(t, time.Since(begun), 100*time.Millisecond) // of a clock that stands still otherwise
 		end()
 		work.Wait()
 		requireNobodyWaits(t, b)
+	})
+}
+
+// TestBudgetStrangers: known sources have three of four turns, strangers the fourth, in the order in which they came to wait.
+func TestBudgetStrangers(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		b := newBudget(1)
+		known, old, fresh := &origin{}, &origin{served: time.Now().Add(-time.Hour)}, &origin{}
+		known.proven.Store(true)
+		require.NoError(t, b.wait(t.Context(), known))
+		var mu sync.Mutex
+		var order []string
+		var work sync.WaitGroup
+		ask := func(name string, s *origin) {
+			work.Go(func() {
+				if err := b.wait(t.Context(), s); err == nil {
+					mu.Lock()
+					defer mu.Unlock()
+					order = append(order, name)
+				}
+			})
+			synctest.Wait()
+			time.Sleep(time.Millisecond)
+		}
+		for range 7 {
+			ask("known", known)
+		}
+		ask("fresh", fresh)
+		ask("old", old)
+		ask("fresh", fresh)
+		work.Wait()
+		require.Equal(t, []string{"known", "known", "known", "fresh", "known", "known", "known", "old", "known", "fresh"}, order)
+		requireNobodyWaits(t, b, known, old, fresh)
 	})
 }
 
@@ -188,7 +223,8 @@ func requireNobodyWaits(t *testing.T, b *budget, sources ...*origin) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	require.Empty(t, b.turns)
+	require.Empty(t, b.known)
+	require.Empty(t, b.strangers)
 	for _, s := range sources {
 		require.Empty(t, s.waiting)
 	}

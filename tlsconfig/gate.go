@@ -8,11 +8,13 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	maxSources    = 65_536 // that a gate tells apart
+	maxSources    = 65_536 // that a gate tells apart, besides those with a visit
+	shares        = 64     // into which the slots are divided: a proven source has one for itself
 	sourceBits    = 64     // of an IPv6 address: what one site has (RFC 6177)
 	sweepInterval = time.Second
 )
@@ -37,15 +39,17 @@ type gate struct {
 
 // origin is where connections come from: an IPv4 address, the first 64 bits of an IPv6 address, or all without an IP address.
 type origin struct {
-	full   time.Time // bucket
-	inside []*visit  // the oldest first
-	rank   int       // in gate.crowd, with a visit inside
-	proven bool      // a handshake ended well
+	full   time.Time   // bucket
+	inside []*visit    // the oldest first
+	rank   int         // in gate.crowd, with a visit inside
+	proven atomic.Bool // a handshake ended well; set with gate.mu held
+	share  int         // slots that don't count against it, once proven
 
 	// Of the budget.
-	served  time.Time // its last turn, or when it was seen first
+	served  time.Time // its last turn, or when it came to wait
 	waiting []chan struct{}
-	turn    int // in budget.turns, with one that waits
+	line    *turns // with one that waits
+	turn    int    // in line
 }
 
 // visit is a connection from when it is let in to when its handshake has failed or there is room for it in the queue of those that are done.
@@ -93,10 +97,13 @@ func (g *gate) enter(life context.Context, c net.Conn, now time.Time) (*visit, R
 	return v, Allowed
 }
 
-// evict ends a visit for another one of s: the oldest of the source that has most, which may be s. Those that take their time go before those that don't, and who has many before who has few.
+// excess is how many visits a source has beyond what is its own.
+func (s *origin) excess() int { return len(s.inside) - s.share }
+
+// evict ends a visit for another one of s: the oldest of the source that has most beyond its share, which may be s. Those that take their time go before those that don't, and who has many before who has few.
 func (g *gate) evict(s *origin) {
 	from := g.crowd[0]
-	if len(from.inside) == len(s.inside) {
+	if len(s.inside) > 0 && from.excess() == s.excess() {
 		from = s
 	}
 	v := from.inside[0]
@@ -115,7 +122,10 @@ func (g *gate) leave(v *visit, well bool) {
 		g.leaving--
 		return
 	}
-	v.source.proven = v.source.proven || well
+	if s := v.source; well && s != g.rest {
+		s.share = g.concurrent/shares + 1
+		s.proven.Store(true)
+	}
 	g.free(v)
 }
 
@@ -137,20 +147,21 @@ func (g *gate) source(key netip.Addr, now time.Time) *origin {
 	if s := g.sources[key]; s != nil {
 		return s
 	}
-	if len(g.sources) >= maxSources && now.Sub(g.swept) >= sweepInterval {
+	room := maxSources + g.concurrent // so that visits alone never fill it
+	if len(g.sources) >= room && now.Sub(g.swept) >= sweepInterval {
 		g.swept = now
 		g.sweep(now)
 	}
-	if len(g.sources) >= maxSources {
+	if len(g.sources) >= room {
 		if g.rest == nil {
-			g.rest = &origin{served: now}
+			g.rest = &origin{}
 		}
 		return g.rest
 	}
 	if g.sources == nil {
 		g.sources = map[netip.Addr]*origin{}
 	}
-	s := &origin{served: now}
+	s := &origin{}
 	g.sources[key] = s
 	return s
 }
@@ -159,11 +170,11 @@ func (g *gate) source(key netip.Addr, now time.Time) *origin {
 func (g *gate) sweep(now time.Time) {
 	for _, all := range []bool{false, true} {
 		for key, s := range g.sources {
-			if len(s.inside) == 0 && !s.full.After(now) && (all || !s.proven) {
+			if len(s.inside) == 0 && !s.full.After(now) && (all || !s.proven.Load()) {
 				delete(g.sources, key)
 			}
 		}
-		if len(g.sources) < maxSources {
+		if len(g.sources) < maxSources+g.concurrent {
 			return
 		}
 	}
@@ -186,16 +197,16 @@ func sourceOf(addr netip.Addr) netip.Addr {
 	return p.Addr()
 }
 
-// crowd is a heap of the sources with visits, the one with most first: of those one that never ended a handshake well, and then the one whose oldest is oldest.
+// crowd is a heap of the sources with visits, the one with most beyond its share first: of those one that never ended a handshake well, and then the one whose oldest is oldest.
 type crowd []*origin
 
 func (c crowd) Len() int { return len(c) }
 
 func (c crowd) Less(i, j int) bool {
-	if a, b := len(c[i].inside), len(c[j].inside); a != b {
+	if a, b := c[i].excess(), c[j].excess(); a != b {
 		return a > b
 	}
-	if a, b := c[i].proven, c[j].proven; a != b {
+	if a, b := c[i].proven.Load(), c[j].proven.Load(); a != b {
 		return b
 	}
 	return c[i].inside[0].since.Before(c[j].inside[0].since)

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// GuardOptions bound what a [Server.Guard] does for strangers. nil and the zero value are its safe defaults. A source is an IPv4 address, or an IPv6 network of 64 bits, or all connections without an IP address together.
+// GuardOptions bound what a [Server.Guard] does for strangers. nil and the zero value are its safe defaults. A source is an IPv4 address, or an IPv6 network of 64 bits, or all connections without an IP address together. Of those without a handshake under way 65,536 are remembered, in some 15 MB; more are one source.
 type GuardOptions struct {
 	// Allow is who may have a handshake. nil is everyone; an empty list is nobody, and connections without an IP address are in no list.
 	Allow *AllowList
 	// Handshake is the time of each handshake, from when the connection was accepted. Default 10 s, 100 ms to 5 minutes.
 	Handshake time.Duration
-	// Concurrent is how many handshakes of all sources are under way. Over it a new one ends the oldest of the source with most: of several, of one that never ended a handshake well. Default 1024, 1 to 65536.
+	// Concurrent is how many handshakes of all sources are under way. Over it a new one ends the oldest of the source with most, where a 64th of the slots doesn't count for a source that has ended a handshake well. Default 1024, 1 to 65536.
 	Concurrent int
 	// PerSource is how many handshakes of one source are under way: more are closed. Default 64, 1 to 65536; from Concurrent on it bounds nothing.
 	PerSource int
@@ -40,8 +40,9 @@ const (
 // A [Server.Inventory] counts all refusals, an Observer hears of one a second for each of ReasonAddress, ReasonRate and ReasonBusy.
 //
 // For a key in a KMS or HSM, set Signatures below the quota of the key, divided by the processes that share it, and below [SignerOptions].Concurrent divided by the seconds that a signature takes, since who waits for the signer waits without turns. Have sessions
-// resumed (with [Tickets].Root by all processes), so that clients that come back cost none. The next turn goes to the source whose last one, or first connection, is longest ago. Against a flood from thousands of sources, which may have come before, or while it
-// comes first, only an AllowList helps a client. A client that has hung up by its turn, and sent no more than its hello, costs none either, if l returns *net.TCPConn, on Linux, the BSDs and macOS.
+// resumed (with [Tickets].Root by all processes), so that clients that come back cost none. Of sources that have ended a handshake well
+// since they were seen first, the next turn goes to the one whose last is longest ago. They have three of four turns; the fourth is for strangers, in the order in which their sources come. A stranger amid a flood from thousands of sources, or a client amid as many that can end
+// a handshake, is helped by an AllowList alone. A client that has hung up by its turn costs none either, if l returns *net.TCPConn, on Linux, and on the BSDs and macOS if it sent no more than its hello.
 //
 // Behind a proxy or load balancer everybody is one source: set PerSource to Concurrent and SourceRate to a million, or have l return connections whose RemoteAddr is the client's, and is known when l returns them: a RemoteAddr that waits for
 // the client, as for the header of a PROXY protocol, holds up all others. Only addresses with a method AddrPort, such as *net.TCPAddr, count as IP addresses.

@@ -1,4 +1,4 @@
-//go:build unix && !aix
+//go:build unix && !linux && !aix
 
 package tlsconfig
 
@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// hungUp says whether the peer of a TCP connection has closed it, as far as the kernel knows, without waiting and without taking anything that it sent. Nobody else may read at the same time.
+// hungUp says whether the peer of a TCP connection has closed it and sent nothing that was not read, as far as the kernel knows, without waiting and without taking anything that it sent. Nobody else may read at the same time.
 func hungUp(c net.Conn) bool {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
