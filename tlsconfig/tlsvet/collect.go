@@ -24,7 +24,7 @@ type facts struct {
 	subjects []*subject
 	settings []*setting
 	held     map[types.Object][]*subject
-	loose    map[string]bool // fields that are set in something that was made elsewhere
+	loose    map[string][]types.Object // by field, what it is set in that is no literal of its function; nil for what has no name
 	assigned map[types.Object][]ast.Expr
 	decls    map[types.Object]*ast.FuncDecl
 	returns  map[ast.Node][]*ast.ReturnStmt
@@ -35,7 +35,7 @@ type facts struct {
 
 func collect(p *analysis.Pass) (any, error) {
 	f := &facts{
-		info: p.TypesInfo, held: map[types.Object][]*subject{}, loose: map[string]bool{}, assigned: map[types.Object][]ast.Expr{},
+		info: p.TypesInfo, held: map[types.Object][]*subject{}, loose: map[string][]types.Object{}, assigned: map[types.Object][]ast.Expr{},
 		decls: map[types.Object]*ast.FuncDecl{}, returns: map[ast.Node][]*ast.ReturnStmt{},
 	}
 	in := p.ResultOf[inspect.Analyzer].(*inspector.Inspector)

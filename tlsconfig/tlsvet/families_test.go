@@ -18,7 +18,7 @@ func TestFamilies(t *testing.T) {
 	}
 	want := map[string][]string{
 		"tlsverify":    {"trap1", "trap2", "trap3", "trap46", "trap47", "trap48"},
-		"tlsclients":   {"trap10", "trap11", "trap12", "trap6", "trap9"}, // for trap 8 see TestClientCAs,
+		"tlsclients":   {"trap10", "trap11", "trap12", "trap6", "trap8", "trap9"},
 		"tlsversions":  {"trap14", "trap16", "trap18", "trap19", "trap20", "trap22"},
 		"tlstickets":   {"trap26", "trap27", "trap29", "trap4", "trap41"},
 		"tlssecrets":   {"trap23", "trap24", "trap25"},
@@ -40,7 +40,7 @@ func TestFamilies(t *testing.T) {
 	}
 }
 
-// TestClientCAs: trap 8 is found where nothing else in the package sets ClientCAs.
+// TestClientCAs: trap 8 is found where nothing in the package sets ClientCAs in the config or a clone of it.
 func TestClientCAs(t *testing.T) {
 	analysistest.Run(t, analysistest.TestData(), together(nil), "clientcas")
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"go/types"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -130,7 +132,7 @@ func (v *pass) has(s *subject, fields ...string) bool {
 				return true
 			}
 		}
-		if len(s.set[field]) == 0 && v.loose[field] {
+		if len(s.set[field]) == 0 && slices.ContainsFunc(v.loose[field], func(obj types.Object) bool { return obj == nil || v.holds(obj, s) }) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/constant"
 	"go/types"
+	"slices"
 )
 
 // maxDepth is how many variables and calls a value is followed through.
@@ -55,6 +56,37 @@ func (f *facts) follow(e ast.Expr, depth int, seen map[types.Object]bool) []ast.
 		all = append(all, f.follow(v, depth-1, seen)...)
 	}
 	return all
+}
+
+// holds says whether a variable may hold a subject, or a clone of it, that was made elsewhere in this package.
+func (f *facts) holds(obj types.Object, s *subject) bool {
+	for _, e := range f.assigned[obj] {
+		if f.standsFor(e, s, maxDepth) {
+			return true
+		}
+	}
+	return false
+}
+
+// standsFor says whether an expression may stand for a subject or a clone of it.
+func (f *facts) standsFor(e ast.Expr, s *subject, depth int) bool {
+	for _, v := range append(f.values(e), e) {
+		if c, ok := v.(*ast.CallExpr); ok && depth > 0 {
+			if sel, ok := ast.Unparen(c.Fun).(*ast.SelectorExpr); ok && sel.Sel.Name == "Clone" && f.standsFor(sel.X, s, depth-1) {
+				return true
+			}
+		}
+		if u, ok := v.(*ast.UnaryExpr); ok {
+			v = ast.Unparen(u.X)
+		}
+		if lit, ok := v.(*ast.CompositeLit); ok && lit == s.lit {
+			return true
+		}
+		if obj := f.base(v); obj != nil && slices.Contains(s.holders, obj) {
+			return true
+		}
+	}
+	return false
 }
 
 // constants returns the constants that an expression may stand for.

@@ -116,7 +116,7 @@ func (f *facts) assign(n *ast.AssignStmt, stack []ast.Node, last bool) {
 		}
 		for _, s := range subjects {
 			if !s.fresh {
-				f.loose[field] = true
+				f.loose[field] = append(f.loose[field], obj)
 			}
 		}
 		f.add(subjects[0], field, right, n, stack)

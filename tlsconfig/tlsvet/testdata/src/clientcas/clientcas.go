@@ -13,6 +13,26 @@ func later() *tls.Config {
 	return &c
 }
 
+// From elsewhere: it says nothing of the configs above.
+func foreign(c *tls.Config, pool *x509.CertPool) { c.ClientCAs = pool }
+
+func base() *tls.Config {
+	return &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert}
+}
+
+func clone(pool *x509.CertPool) *tls.Config {
+	c := base().Clone()
+	c.ClientCAs = pool
+	return c
+}
+
+func started() {
+	c := tls.Config{ClientAuth: tls.RequireAndVerifyClientCert}
+	finish(&c)
+}
+
+func finish(c *tls.Config) { c.ClientCAs = x509.NewCertPool() }
+
 func good(pool *x509.CertPool) *tls.Config {
 	return &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
 }
