@@ -50,12 +50,19 @@ func (v *pass) transport(s *subject, at ast.Node) {
 		!v.has(s, "Transport.ForceAttemptHTTP2", "Transport.TLSNextProto", "Transport.Protocols", "Transport.HTTP2") && !v.configuresHTTP2(s) {
 		v.report(30, at, v.insert(s.lit, "ForceAttemptHTTP2: true"), "net/http switches HTTP/2 off where TLSClientConfig or a dialer is set: set ForceAttemptHTTP2; tlsconfig.Client.Transport does")
 	}
-	if !v.has(s, "Transport.TLSHandshakeTimeout") && !dials {
+	if !v.has(s, "Transport.TLSHandshakeTimeout") && !dials && !v.hurried(s) {
 		v.report(31, at, v.seconds(s.lit, "TLSHandshakeTimeout"), "TLSHandshakeTimeout is zero: a server that says nothing holds a request for ever. Set it, or clone http.DefaultTransport")
 	}
 	if dials && sets(s, "Transport.TLSClientConfig") && !v.copies(s) {
 		v.report(36, at, nil, "TLSClientConfig counts for proxied requests only where DialTLSContext is set, and the dialer for all others: set one of the two")
 	}
+}
+
+// hurried says whether a transport is that of a client whose Timeout bounds each request with its handshake.
+func (v *pass) hurried(s *subject) bool {
+	return slices.ContainsFunc(v.subjects, func(c *subject) bool {
+		return v.has(c, "Client.Timeout") && slices.ContainsFunc(c.set["Client.Transport"], func(t *setting) bool { return v.standsFor(t.value, s, maxDepth) })
+	})
 }
 
 // copies says whether the dialer of a transport is that of another: then the two fields were decided elsewhere.

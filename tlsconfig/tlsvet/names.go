@@ -9,7 +9,7 @@ import (
 // watched are the structs whose fields count, by import path and name, with what they are called here.
 var watched = map[string]string{
 	"crypto/tls.Config": "Config", "crypto/tls.ConnectionState": "State",
-	"net/http.Server": "Server", "net/http.Transport": "Transport",
+	"net/http.Server": "Server", "net/http.Transport": "Transport", "net/http.Client": "Client",
 	"github.com/go-sql-driver/mysql.Config": "MySQL",
 }
 

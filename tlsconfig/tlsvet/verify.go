@@ -145,7 +145,7 @@ func (v *pass) names() {
 				for i, side := range []ast.Expr{n.X, n.Y} {
 					other := []ast.Expr{n.Y, n.X}[i]
 					c := v.constant(other)
-					if v.commonName(side) && !v.commonName(other) && (c == nil || c.Kind() == constant.String && constant.StringVal(c) != "") {
+					if v.commonName(side) && !v.commonName(other) && !v.san(other, maxDepth) && (c == nil || c.Kind() == constant.String && constant.StringVal(c) != "") {
 						v.report(47, n, nil, commonName)
 					}
 				}
@@ -219,7 +219,7 @@ func (v *pass) san(e ast.Expr, depth int) bool {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
 			switch v.certificateField(n) {
-			case "URIs", "DNSNames", "EmailAddresses":
+			case "URIs", "DNSNames", "EmailAddresses", "IPAddresses":
 				found = true
 			}
 		case *ast.Ident:

@@ -231,3 +231,26 @@ func ignored(h http.Handler) error {
 	//tlsvet:ignore trap54 behind the proxy of the same pod
 	return http.ListenAndServe(":8080", h)
 }
+
+func everyName(cert *x509.Certificate) []string {
+	all := []string{cert.Subject.CommonName}
+	for _, name := range cert.DNSNames {
+		if name != cert.Subject.CommonName {
+			all = append(all, name)
+		}
+	}
+	for _, ip := range cert.IPAddresses {
+		if text := ip.String(); text != cert.Subject.CommonName {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+func hurried() []*http.Client {
+	t := &http.Transport{MaxIdleConns: 10}
+	return []*http.Client{
+		{Timeout: time.Second, Transport: t},
+		{Timeout: time.Second, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}},
+	}
+}

@@ -185,3 +185,7 @@ func databases(ctx context.Context) {
 type client interface{ AddBroker(string) client }
 
 func broker(c client) { c.AddBroker("tcp://mqtt.example.org:1883") } // seed:54
+
+func unhurried() *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConns: 10}} // seed:31
+}
