@@ -26,6 +26,7 @@ type facts struct {
 	held     map[types.Object][]*subject
 	loose    map[string][]types.Object // by field, what it is set in that is no literal of its function; nil for what has no name
 	assigned map[types.Object][]ast.Expr
+	ranged   map[types.Object][]ast.Expr // by the variable for values, what is ranged over
 	decls    map[types.Object]*ast.FuncDecl
 	returns  map[ast.Node][]*ast.ReturnStmt
 	calls    []call
@@ -36,7 +37,7 @@ type facts struct {
 func collect(p *analysis.Pass) (any, error) {
 	f := &facts{
 		info: p.TypesInfo, held: map[types.Object][]*subject{}, loose: map[string][]types.Object{}, assigned: map[types.Object][]ast.Expr{},
-		decls: map[types.Object]*ast.FuncDecl{}, returns: map[ast.Node][]*ast.ReturnStmt{},
+		ranged: map[types.Object][]ast.Expr{}, decls: map[types.Object]*ast.FuncDecl{}, returns: map[ast.Node][]*ast.ReturnStmt{},
 	}
 	in := p.ResultOf[inspect.Analyzer].(*inspector.Inspector)
 	in.Preorder([]ast.Node{(*ast.FuncDecl)(nil)}, func(n ast.Node) {
@@ -44,7 +45,7 @@ func collect(p *analysis.Pass) (any, error) {
 		f.decls[f.info.Defs[d.Name]] = d
 	})
 	nodes := []ast.Node{
-		(*ast.CompositeLit)(nil), (*ast.ValueSpec)(nil), (*ast.AssignStmt)(nil), (*ast.CallExpr)(nil), (*ast.ReturnStmt)(nil), (*ast.UnaryExpr)(nil),
+		(*ast.CompositeLit)(nil), (*ast.ValueSpec)(nil), (*ast.AssignStmt)(nil), (*ast.CallExpr)(nil), (*ast.ReturnStmt)(nil), (*ast.UnaryExpr)(nil), (*ast.RangeStmt)(nil),
 	}
 	for _, last := range []bool{false, true} { // literals first: what sets their fields looks for them
 		in.WithStack(nodes, func(n ast.Node, push bool, stack []ast.Node) bool {
@@ -80,6 +81,12 @@ func (f *facts) visit(n ast.Node, stack []ast.Node, last bool) {
 	case *ast.CallExpr:
 		if !last {
 			f.call(n, stack)
+		}
+	case *ast.RangeStmt:
+		if id, ok := n.Value.(*ast.Ident); ok && !last {
+			if obj := f.info.Defs[id]; obj != nil {
+				f.ranged[obj] = append(f.ranged[obj], n.X)
+			}
 		}
 	case *ast.ReturnStmt:
 		if !last {

@@ -145,7 +145,7 @@ func (v *pass) names() {
 				for i, side := range []ast.Expr{n.X, n.Y} {
 					other := []ast.Expr{n.Y, n.X}[i]
 					c := v.constant(other)
-					if v.commonName(side) && !v.commonName(other) && !v.san(other, maxDepth) && (c == nil || c.Kind() == constant.String && constant.StringVal(c) != "") {
+					if v.commonName(side) && !v.commonName(other) && !v.san(other) && (c == nil || c.Kind() == constant.String && constant.StringVal(c) != "") {
 						v.report(47, n, nil, commonName)
 					}
 				}
@@ -179,7 +179,7 @@ func (v *pass) names() {
 			if c.name != "strings.HasSuffix" && len(suffix) > 0 && strings.Trim(suffix[0], "*.:/") == "" || len(suffix) > 0 && suffix[0] == "spiffe://" {
 				continue
 			}
-			if v.san(c.Args[0], maxDepth) {
+			if v.san(c.Args[0]) {
 				v.report(48, c, nil, "a name of a certificate is compared by a part of it, which others may have too: compare it whole, as tlsconfig.SPIFFE does")
 			}
 		}
@@ -210,48 +210,31 @@ func (v *pass) commonName(e ast.Expr) bool {
 }
 
 // san says whether e comes from the subject alternative names of a certificate.
-func (v *pass) san(e ast.Expr, depth int) bool {
-	if depth == 0 {
-		return false
-	}
-	found := false
-	ast.Inspect(e, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.SelectorExpr:
-			switch v.certificateField(n) {
-			case "URIs", "DNSNames", "EmailAddresses", "IPAddresses":
-				found = true
-			}
-		case *ast.Ident:
-			if obj, ok := v.info.Uses[n].(*types.Var); ok && !obj.IsField() {
-				for _, r := range v.ranged(obj) {
-					found = found || v.san(r, depth-1)
+func (v *pass) san(e ast.Expr) bool {
+	found, seen, next := false, map[types.Object]bool{}, []ast.Expr{e}
+	for range maxDepth {
+		level := next
+		next = nil
+		for _, e := range level {
+			ast.Inspect(e, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.SelectorExpr:
+					switch v.certificateField(n) {
+					case "URIs", "DNSNames", "EmailAddresses", "IPAddresses":
+						found = true
+					}
+				case *ast.Ident:
+					if obj, ok := v.info.Uses[n].(*types.Var); ok && !obj.IsField() && obj.Pkg() == v.pass.Pkg && !seen[obj] {
+						seen[obj] = true
+						next = append(append(next, v.ranged[obj]...), v.assigned[obj]...)
+					}
 				}
-				for _, a := range v.assigned[obj] {
-					found = found || obj.Pkg() == v.pass.Pkg && v.san(a, depth-1)
-				}
+				return !found
+			})
+			if found {
+				return true
 			}
 		}
-		return !found
-	})
-	return found
-}
-
-// ranged returns what a variable ranges over.
-func (v *pass) ranged(obj types.Object) []ast.Expr {
-	var all []ast.Expr
-	for _, file := range v.pass.Files {
-		if file.FileStart > obj.Pos() || obj.Pos() > file.FileEnd {
-			continue
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if r, ok := n.(*ast.RangeStmt); ok {
-				if id, ok := r.Value.(*ast.Ident); ok && v.info.Defs[id] == obj {
-					all = append(all, r.X)
-				}
-			}
-			return true
-		})
 	}
-	return all
+	return false
 }
