@@ -28,6 +28,9 @@ func (v *pass) clients() {
 		}
 	})
 	v.each("Config.ClientCAs", func(s *setting) {
+		if sets(s.of, "Config.RootCAs") && !v.has(s.of, "Config.ClientAuth") {
+			return // of a client, which asks nobody
+		}
 		for _, e := range v.values(s.value) {
 			if c, ok := e.(*ast.CallExpr); ok && v.isCall(c, "crypto/x509.SystemCertPool") {
 				v.report(9, s.at, nil, "the CAs of the system are in ClientCAs: clients are let in with a certificate of any of them. Start from x509.NewCertPool")
