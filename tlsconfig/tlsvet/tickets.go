@@ -1,6 +1,7 @@
 package tlsvet
 
 import (
+	"crypto/tls"
 	"go/ast"
 	"slices"
 )
@@ -43,7 +44,7 @@ func (v *pass) siblings(outer *setting) {
 			if !within {
 				continue
 			}
-			if sets(s, "Config.ClientAuth", "Config.ClientCAs") && !v.has(s, "Config.WrapSession", "Config.VerifyConnection", "Config.SessionTicketsDisabled") && !v.ownKeys(s, body) {
+			if v.asksClients(s) && !v.has(s, "Config.WrapSession", "Config.VerifyConnection", "Config.SessionTicketsDisabled") && !v.ownKeys(s, body) {
 				v.report(4, where, nil, "a session of another config of this server resumes here, without a look at the client: verify in VerifyConnection, or give each config ticket keys of its own")
 			}
 			protocols := sets(outer.of, "Config.NextProtos") || v.servesHTTP(outer.of)
@@ -52,6 +53,13 @@ func (v *pass) siblings(outer *setting) {
 			}
 		}
 	}
+}
+
+// asksClients says whether a config is seen to ask clients for certificates.
+func (v *pass) asksClients(s *subject) bool {
+	return sets(s, "Config.ClientCAs") || slices.ContainsFunc(s.set["Config.ClientAuth"], func(set *setting) bool {
+		return !slices.Equal(v.numbers(set.value), []int64{int64(tls.NoClientCert)})
+	})
 }
 
 func (v *pass) insertProtos(s, outer *subject) []analysisFix {

@@ -259,3 +259,11 @@ func ofClient() *tls.Config {
 	pool, _ := x509.SystemCertPool()
 	return &tls.Config{RootCAs: pool, ClientCAs: pool}
 }
+
+func monitoring(of func() *tls.Config) *tls.Config {
+	return &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		c := of().Clone()
+		c.ClientAuth = tls.NoClientCert
+		return c, nil
+	}}
+}
