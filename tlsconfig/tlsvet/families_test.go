@@ -3,6 +3,7 @@ package tlsvet_test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,4 +44,14 @@ func TestFamilies(t *testing.T) {
 // TestClientCAs: trap 8 is found where nothing in the package sets ClientCAs in the config or a clone of it.
 func TestClientCAs(t *testing.T) {
 	analysistest.Run(t, analysistest.TestData(), together(nil), "clientcas")
+}
+
+// TestWanted: each analyzer reports what it is to report, with the fix that is to be suggested, and not what only looks like it.
+func TestWanted(t *testing.T) {
+	for _, a := range tlsvet.Analyzers(nil) {
+		t.Run(a.Name, func(t *testing.T) {
+			t.Parallel()
+			analysistest.RunWithSuggestedFixes(t, analysistest.TestData(), a, strings.TrimPrefix(a.Name, "tls"))
+		})
+	}
 }
