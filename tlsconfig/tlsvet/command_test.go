@@ -53,13 +53,6 @@ import "crypto/tls"
 func main() { _ = &tls.Config{MinVersion: tls.VersionTLS12} }
 `
 
-const eleven = `package main
-
-import "crypto/tls"
-
-func main() { _ = &tls.Config{MinVersion: tls.VersionTLS11} }
-`
-
 // TestCommand: the command works alone and under go vet, with each of its flags.
 func TestCommand(t *testing.T) {
 	tool := command(t)
@@ -95,11 +88,56 @@ func TestCommand(t *testing.T) {
 			require.Contains(t, call(program(t, "\ngo 1.20\n", twelve), false), "trap15: ")
 		})
 	}
-	t.Run("fix", func(t *testing.T) {
-		dir := program(t, modernGo, eleven)
-		run(t, dir, tool, true, "-fix", "./...")
-		mended, err := os.ReadFile(filepath.Join(dir, "main.go"))
-		require.NoError(t, err)
-		require.Equal(t, twelve, string(mended))
-	})
+}
+
+const weak = `package main
+
+import (
+	"crypto/tls"
+	"net/http"
+	"time"
+)
+
+func main() {
+	c := &tls.Config{MinVersion: tls.VersionTLS11, InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.X25519}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: c}}
+	client.Timeout = time.Second
+	_ = (&http.Server{TLSConfig: c}).ListenAndServeTLS("cert.pem", "key.pem")
+}
+`
+
+const mended = `package main
+
+import (
+	"crypto/tls"
+	"net/http"
+	"time"
+)
+
+func main() {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: false, CurvePreferences: nil}
+	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: c}}
+	client.Timeout = time.Second
+	_ = (&http.Server{ReadHeaderTimeout: 10 * time.Second, TLSConfig: c}).ListenAndServeTLS("cert.pem", "key.pem")
+}
+`
+
+// TestFix: the fixes are applied alone and under go vet, and what they leave compiles and has no mistakes.
+func TestFix(t *testing.T) {
+	tool := command(t)
+	for name, fix := range map[string]func(dir string){
+		"alone":  func(dir string) { run(t, dir, tool, true, "-fix", "./...") },
+		"go vet": func(dir string) { run(t, dir, "go", true, "vet", "-vettool="+tool, "-fix", "./...") },
+		"go fix": func(dir string) { run(t, dir, "go", true, "fix", "-fixtool="+tool, "./...") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := program(t, modernGo, weak)
+			fix(dir)
+			got, err := os.ReadFile(filepath.Join(dir, "main.go"))
+			require.NoError(t, err)
+			require.Equal(t, mended, string(got))
+			run(t, dir, "go", true, "build", "-o", os.DevNull, ".")
+			require.Empty(t, run(t, dir, "go", true, "vet", "-vettool="+tool, "./..."))
+		})
+	}
 }
