@@ -38,6 +38,23 @@ func TestMove(t *testing.T) {
 	})
 }
 
+func TestRun(t *testing.T) {
+	d := tlsdrill.New(t)
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{d.Old}}))
+	require.NoError(t, err)
+	defer cluster.Close()
+	broker := cluster.ListenAddrs()[0]
+	require.NoError(t, run(t.Context(), d.Roots, broker))
+	require.Error(t, run(t.Context(), d.Roots+".none", broker))
+
+	other, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{d.New}}))
+	require.NoError(t, err)
+	defer other.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // the driver asks again and again
+	defer cancel()
+	require.Error(t, run(ctx, d.Roots, other.ListenAddrs()[0]))
+}
+
 // TestPlain: a broker without TLS is told nothing.
 func TestPlain(t *testing.T) {
 	d, p := tlsdrill.New(t), tlsdrill.NewPlain(t, "\x00\x00\x00\x00")

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log"
@@ -50,12 +51,12 @@ func run(ctx context.Context, ca, url string) error {
 
 // open returns a pool whose every connection is the policy's, whatever the URL and the environment say.
 func open(ctx context.Context, client *tlsconfig.Client, url string) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
+	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
-	config.BeforeConnect = secure(client)
-	return pgxpool.NewWithConfig(ctx, config)
+	c.BeforeConnect = secure(client)
+	return pgxpool.NewWithConfig(ctx, c)
 }
 
 // secure gives each connection roots and certificate of its moment. sslmode=prefer, the default, has fallbacks without TLS: they
@@ -63,10 +64,17 @@ func open(ctx context.Context, client *tlsconfig.Client, url string) (*pgxpool.P
 // it is stdlib.OptionBeforeConnect.
 func secure(client *tlsconfig.Client) func(context.Context, *pgx.ConnConfig) error {
 	return func(_ context.Context, c *pgx.ConnConfig) error {
-		c.TLSConfig = client.Snapshot(c.Host)
+		c.TLSConfig = config(client, c.Host)
 		for _, other := range c.Fallbacks {
-			other.TLSConfig = client.Snapshot(other.Host)
+			other.TLSConfig = config(client, other.Host)
 		}
 		return nil
 	}
+}
+
+// config names the protocol too, which PostgreSQL 17 wants to hear where the URL has sslnegotiation=direct.
+func config(client *tlsconfig.Client, host string) *tls.Config {
+	c := client.Snapshot(host)
+	c.NextProtos = []string{"postgresql"}
+	return c
 }

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/holdfast-go/holdfast/envelope/sqlstore/sqltest/pgtest"
 	"github.com/holdfast-go/holdfast/examples/internal/tlsdrill"
+	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
 
@@ -87,12 +89,36 @@ func TestMove(t *testing.T) {
 	})
 }
 
+func TestRun(t *testing.T) {
+	d := tlsdrill.New(t)
+	dsn := pgtest.Start(t, &pgtest.Options{Own: true}).DSN()
+	require.ErrorContains(t, run(t.Context(), d.Roots, dsn), "server refused TLS connection")
+	serving(t, dsn)(d.New)
+	require.Equal(t, tlsconfig.ReasonUntrusted, tlsconfig.ReasonOf(run(t.Context(), d.Roots, dsn)))
+	serving(t, dsn)(d.Old)
+	require.NoError(t, run(t.Context(), d.Roots, dsn))
+	require.Error(t, run(t.Context(), d.Roots+".none", dsn))
+}
+
+// TestSecret: no error says the password, of a URL that is none either, or of a server that is not there.
+func TestSecret(t *testing.T) {
+	d := tlsdrill.New(t)
+	for _, at := range []string{"@127.0.0.1:1", "%zz@127.0.0.1:1", "@127.0.0.1:port", "@127.0.0.1:1/db?sslmode=none"} {
+		err := run(t.Context(), d.Roots, "postgres://user-canary:correct-horse"+at)
+		require.Error(t, err, at)
+		require.NotContains(t, err.Error(), "correct-horse")
+	}
+}
+
+// refusal is what a server without TLS says to a request for it, and enough of it for whoever waits for the head of a TLS record.
+const refusal = "NNNNN"
+
 // TestPlain: no URL, and nothing in the environment, has the driver speak to a server without TLS.
 func TestPlain(t *testing.T) {
 	d := tlsdrill.New(t)
 	const canaries = "postgres://user-canary:correct-horse@"
 	for _, mode := range []string{"", "?sslmode=disable", "?sslmode=allow", "?sslmode=prefer", "?sslmode=require", "?sslmode=verify-ca", "?sslmode=verify-full", "?sslmode=require&sslnegotiation=direct"} {
-		p, other := tlsdrill.NewPlain(t, "N"), tlsdrill.NewPlain(t, "N")
+		p, other := tlsdrill.NewPlain(t, refusal), tlsdrill.NewPlain(t, refusal)
 		for _, host := range []string{p.Addr, p.Addr + "," + other.Addr} {
 			pool, err := open(t.Context(), d.Client, canaries+host+"/base-canary"+mode)
 			require.NoError(t, err)
@@ -100,9 +126,10 @@ func TestPlain(t *testing.T) {
 			pool.Close()
 		}
 		require.True(t, p.Asked() && other.Asked(), mode)
+		require.Equal(t, strings.Contains(mode, "direct"), p.Holds("postgresql"), mode) // in the ClientHello
 		require.False(t, p.Holds("user-canary", "correct-horse", "base-canary") || other.Holds("user-canary", "correct-horse", "base-canary"), mode)
 	}
-	p := tlsdrill.NewPlain(t, "N") // the driver without the hook would: the tap works
+	p := tlsdrill.NewPlain(t, refusal) // the driver without the hook would: the tap works
 	pool, err := pgxpool.New(t.Context(), canaries+p.Addr+"/base-canary")
 	require.NoError(t, err)
 	require.Error(t, pool.Ping(t.Context()))
@@ -117,7 +144,7 @@ func TestUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Skip("no unix sockets here: ", err)
 	}
-	p := tlsdrill.NewPlainOn(t, l, "N")
+	p := tlsdrill.NewPlainOn(t, l, refusal)
 	pool, err := open(t.Context(), d.Client, "host="+dir+" port=5432 user=user-canary database=base-canary")
 	require.NoError(t, err)
 	require.Error(t, pool.Ping(t.Context()))

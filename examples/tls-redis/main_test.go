@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-go/holdfast/examples/internal/tlsdrill"
+	"github.com/holdfast-go/holdfast/tlsconfig"
 	"github.com/holdfast-go/holdfast/tlsconfig/tlsconfigtest"
 )
 
@@ -92,6 +93,19 @@ func TestMove(t *testing.T) {
 		defer db.Close()
 		return db.Set(ctx, "key", "value", 0).Err()
 	})
+}
+
+func TestRun(t *testing.T) {
+	d, dir := tlsdrill.New(t), t.TempDir()
+	tlsconfigtest.WritePair(t, dir, d.Old)
+	addr := startRedis(t, dir)
+	require.NoError(t, run(t.Context(), d.Roots, "redis://:"+secret+"@"+addr))
+	require.ErrorContains(t, run(t.Context(), d.Roots, "redis://:wrong@"+addr), "WRONGPASS")
+	require.Error(t, run(t.Context(), d.Roots+".none", "redis://:"+secret+"@"+addr))
+
+	other := t.TempDir()
+	tlsconfigtest.WritePair(t, other, d.New)
+	require.Equal(t, tlsconfig.ReasonUntrusted, tlsconfig.ReasonOf(run(t.Context(), d.Roots, "redis://:"+secret+"@"+startRedis(t, other))))
 }
 
 // TestPlain: no URL sends anything in the clear.

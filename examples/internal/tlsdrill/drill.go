@@ -28,9 +28,9 @@ const (
 // Drill is two CAs, and a client that trusts what a file has.
 type Drill struct {
 	Client   *tlsconfig.Client
+	Roots    string          // the file whose CAs it trusts
 	Old, New tls.Certificate // of localhost and 127.0.0.1
 
-	roots    string
 	old, new []byte
 	trust    chan struct{}
 }
@@ -43,11 +43,11 @@ func New(t *testing.T) *Drill {
 	leaf := tlsconfigtest.Leaf{DNS: []string{"localhost"}, IP: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, NotAfter: soon.NotAfter}
 	one, two := leaf, leaf
 	d := &Drill{
-		Old: before.Issue(&one), New: after.Issue(&two), roots: filepath.Join(t.TempDir(), "ca.pem"),
+		Old: before.Issue(&one), New: after.Issue(&two), Roots: filepath.Join(t.TempDir(), "ca.pem"),
 		old: before.PEM(), new: after.PEM(), trust: make(chan struct{}, 16),
 	}
 	d.write(t, d.old)
-	client, err := tlsconfig.NewClient(t.Context(), tlsconfig.RootFiles(d.roots), &tlsconfig.ClientOptions{Observer: d})
+	client, err := tlsconfig.NewClient(t.Context(), tlsconfig.RootFiles(d.Roots), &tlsconfig.ClientOptions{Observer: d})
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close() })
 	d.Client = client
@@ -63,8 +63,8 @@ func (d *Drill) Observe(e tlsconfig.Event) {
 
 func (d *Drill) write(t *testing.T, parts ...[]byte) {
 	t.Helper()
-	require.NoError(t, os.WriteFile(d.roots+".new", bytes.Join(parts, nil), 0o600))
-	require.NoError(t, os.Rename(d.roots+".new", d.roots))
+	require.NoError(t, os.WriteFile(d.Roots+".new", bytes.Join(parts, nil), 0o600))
+	require.NoError(t, os.Rename(d.Roots+".new", d.Roots))
 }
 
 // trusts has the client trust these and waits until it does.
