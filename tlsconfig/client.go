@@ -156,8 +156,8 @@ func (c *Client) start(life context.Context, roots Roots, o *ClientOptions) (err
 			return err
 		}
 	}
-	c.ruling.follow(life)
 	c.renew()
+	c.ruling.follow(life)
 	c.work.Go(func() { c.follow(life) })
 	return nil
 }

@@ -83,7 +83,7 @@ type InventoryHandshakes struct {
 
 // Inventory returns what the Server is configured with and has negotiated since it was made.
 func (s *Server) Inventory() Inventory {
-	i := newInventory("server", s.ruling.now(), s.Policy(), s.made, s.identity)
+	i := newInventory("server", s.ruling, s.made, s.identity)
 	i.Protocols, i.Clients, i.Tickets = slices.Clone(s.protocols), "not asked", s.tickets.kind()
 	if s.clients != nil {
 		i.Clients, i.Roots = "required", s.roots.inventory()
@@ -99,7 +99,7 @@ func (s *Server) Inventory() Inventory {
 
 // Inventory returns what the Client is configured with and has negotiated since it was made.
 func (c *Client) Inventory() Inventory {
-	i := newInventory("client", c.ruling.now(), c.Policy(), c.made, c.identity)
+	i := newInventory("client", c.ruling, c.made, c.identity)
 	i.Roots, i.Revocation = c.roots.inventory(), c.revoked != nil
 	i.fill(&c.tally)
 	i.Unknown = append(i.Unknown,
@@ -108,18 +108,16 @@ func (c *Client) Inventory() Inventory {
 	return i
 }
 
-func newInventory(kind string, r *rulingState, policy Policy, since time.Time, own *held) Inventory {
-	i := Inventory{Kind: kind, Taken: second(time.Now()), Since: second(since), Policy: inventoryOfPolicy(policy), Certificates: []InventoryCertificate{}}
+func newInventory(kind string, ruling *ruling, since time.Time, own *held) Inventory {
+	r := ruling.now()
+	i := Inventory{Kind: kind, Taken: second(time.Now()), Since: second(since), Policy: inventoryOfPolicy(r.policy), Certificates: []InventoryCertificate{}}
 	for _, p := range r.reports {
 		i.ReportOnly = append(i.ReportOnly, inventoryOfPolicy(p))
 	}
 	if s := r.signed; s != nil {
 		i.Central = &InventoryCentral{Version: s.Version, Key: s.key, NotBefore: s.NotBefore, Expires: s.Expires}
-		switch {
-		case r.failed != nil:
-			i.Central.Problem = plain(r.failed.err)
-		case r.stuck != nil:
-			i.Central.Problem = plain(r.stuck)
+		if err := ruling.problem(r); err != nil {
+			i.Central.Problem = plain(err)
 		}
 	}
 	if own != nil {

@@ -75,6 +75,7 @@ func (f *PolicyFile) load(now time.Time) (*signedPolicy, *untaken) {
 		return f.good, &untaken{reason: ReasonNotYetValid, err: f.failure(fmt.Errorf("version %d counts from %s", next.Version, utc(next.NotBefore))), wait: next.NotBefore.Sub(now)}
 	}
 	f.good = next
+	f.poll.moved.announce() // others may wait for its time too, and nothing else tells them
 	return next, nil
 }
 
@@ -101,6 +102,9 @@ type untaken struct {
 	err    error
 	wait   time.Duration // how long it will be so for, where that is known: its time has not come
 }
+
+// early says whether all that is wrong with it is that its time has not come.
+func (u *untaken) early() bool { return u.reason == ReasonNotYetValid }
 
 // same says whether both say the same.
 func (u *untaken) same(v *untaken) bool {

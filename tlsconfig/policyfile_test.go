@@ -109,14 +109,14 @@ type policyFileLab struct {
 
 func newPolicyFileLab(t testing.TB) *policyFileLab {
 	l := &policyFileLab{newServed(t), filepath.Join(t.TempDir(), "policy.signed"), newSigner('a'), 48 * time.Hour}
-	now := time.Now()
-	issue := func(leaf tlsconfigtest.Leaf) tls.Certificate {
-		leaf.NotBefore, leaf.NotAfter, leaf.Key = now.Add(-time.Minute), now.Add(l.life), tlsconfigtest.KeyP256
-		return l.ca.Issue(&leaf)
-	}
-	l.server = issue(tlsconfigtest.Leaf{DNS: []string{servedHost}, Server: true})
-	l.client = issue(tlsconfigtest.Leaf{DNS: []string{"client.example"}, Client: true})
+	l.server, l.client = l.issue(servedHost), l.issue("client.example")
 	return l
+}
+
+// issue returns a certificate for a name that ends in life.
+func (l *policyFileLab) issue(name string) tls.Certificate {
+	now := time.Now()
+	return l.ca.Issue(&tlsconfigtest.Leaf{DNS: []string{name}, Server: name == servedHost, Client: name != servedHost, Key: tlsconfigtest.KeyP256, NotBefore: now.Add(-time.Minute), NotAfter: now.Add(l.life)})
 }
 
 func (l *policyFileLab) file() *tlsconfig.PolicyFile {

@@ -17,16 +17,17 @@ type ruling struct {
 	tell   func(Event)
 	state  atomic.Pointer[rulingState]
 	moved  change
-	moving <-chan struct{} // closed when the file reads otherwise than when it was taken first
 }
 
 // rulingState is what counts at a time. It is immutable.
 type rulingState struct {
 	policy  Policy
-	reports []Policy      // that refuse nothing
+	reports []Policy      // that refuse nothing, that of the file last
 	signed  *signedPolicy // what the file adds, nil for nothing
-	stuck   error         // why its ReportOnly could not be kept
+	nobody  error         // why its ReportOnly would let nobody in: it has nothing in common with policy
+	refuses Reason        // what each handshake would be refused for then
 	failed  *untaken      // why what the file says now is not taken
+	unkept  *untaken      // why what was taken last counts elsewhere alone
 }
 
 // newRuling returns a ruling without its file.
@@ -47,7 +48,9 @@ func (r *ruling) take(fits func(Policy) error, tell func(Event)) error {
 	if r.file == nil {
 		return nil
 	}
-	r.moving = r.file.changed() // before load, or a change during it is missed
+	if r.file.poll == nil {
+		return invalid("the PolicyFile is empty: make one with SignedPolicy")
+	}
 	signed, failed := r.file.load(time.Now())
 	if signed == nil {
 		return failed.err
@@ -61,13 +64,20 @@ func (r *ruling) take(fits func(Policy) error, tell func(Event)) error {
 	return nil
 }
 
-// follow has whatever else the file says be taken, until ctx ends.
+// follow tells what is wrong at the start, and has whatever else the file says be taken, until ctx ends.
 func (r *ruling) follow(ctx context.Context) {
 	if r.file == nil {
 		return
 	}
+	now := r.now()
+	r.tellFailure(now.failed, nil)
+	if err := r.stuck(now); err != nil {
+		r.tell(Event{Kind: KindPolicy, Reason: ReasonOther, Err: err})
+	}
 	r.file.hold(ctx)
-	go follow(ctx, r.moving, r.file.changed, r.reload)
+	begun := make(chan struct{})
+	close(begun) // look at once: the file may be another since take, and what failed then may only need time
+	go follow(ctx, begun, r.file.changed, r.reload)
 }
 
 // with returns what counts with a file, or why it can't.
@@ -89,16 +99,29 @@ func (r *ruling) with(signed *signedPolicy) (*rulingState, error) {
 	if signed.ReportOnly != nil {
 		p, err := s.policy.Tighten(*signed.ReportOnly)
 		if err != nil {
-			p = *signed.ReportOnly // it would refuse everybody
-		} else {
-			err = r.fits(p)
-		}
-		if err != nil {
-			s.stuck = r.file.failure(fmt.Errorf("report_only of version %d could not be kept here: %w", signed.Version, err))
+			p, s.nobody, s.refuses = *signed.ReportOnly, err, ReasonWeak // no kind of key in common
+			if meet(s.policy.rules(), p.rules()).groups == 0 {
+				s.refuses = ReasonGroup
+			}
 		}
 		s.reports = append(s.reports, p)
 	}
 	return s, nil
+}
+
+// stuck returns why ReportOnly of the file could not be kept, or nil. A certificate may be why, which may change.
+func (r *ruling) stuck(s *rulingState) error {
+	if s.signed == nil || s.signed.ReportOnly == nil {
+		return nil
+	}
+	err := s.nobody
+	if err == nil {
+		err = r.fits(s.reports[len(s.reports)-1])
+	}
+	if err == nil {
+		return nil
+	}
+	return r.file.failure(fmt.Errorf("report_only of version %d could not be kept here: %w", s.signed.Version, err))
 }
 
 // under returns own tightened by p, if it can be kept.
@@ -118,46 +141,59 @@ func (r *ruling) reload(ctx context.Context) time.Duration {
 	}
 	now := r.state.Load()
 	next := *now
+	next.failed, next.unkept = failed, nil
 	if signed != now.signed {
 		state, err := r.with(signed)
 		if err == nil {
 			next = *state
+			next.failed = failed
 			if *next.policy.rules() == *now.policy.rules() {
 				next.policy = now.policy // another file says the same: nothing begins anew
 			}
-		} else if failed == nil {
-			failed = &untaken{reason: ReasonOther, err: err} // a certificate may be what is in the way, and that may change
+		} else {
+			next.unkept = &untaken{reason: ReasonOther, err: err} // a certificate may be what is in the way, and that may change
 		}
 	}
-	next.failed = failed
 	taken := next.signed != now.signed
-	if !taken && failed.same(now.failed) {
-		return again(failed)
+	if !taken && failed.same(now.failed) && next.unkept.same(now.unkept) {
+		return next.again()
 	}
 	r.state.Store(&next)
 	if taken {
 		r.moved.announce()
 	}
-	e := Event{Kind: KindPolicy}
-	switch {
-	case failed != nil && !taken:
-		e.Reason, e.Err = failed.reason, failed.err
-	case taken && next.stuck != nil:
-		e.Reason, e.Err = ReasonOther, next.stuck
-	}
-	r.tell(e)
-	return again(failed)
+	r.tellChange(now, &next)
+	return next.again()
 }
 
-// again returns when to look at a file anew that was not taken, though nobody changed it.
-func again(u *untaken) time.Duration {
-	switch {
-	case u == nil:
-		return 0
-	case u.wait > 0:
-		return min(u.wait, pollMax)
+// tellChange tells what next has that now has not: another file, other failures, or the end of them.
+func (r *ruling) tellChange(now, next *rulingState) {
+	taken := next.signed != now.signed
+	if err := r.stuck(next); taken && err != nil {
+		r.tell(Event{Kind: KindPolicy, Reason: ReasonOther, Err: err})
+	} else if taken || next.failed == nil && next.unkept == nil {
+		r.tell(Event{Kind: KindPolicy})
 	}
-	return pollMax
+	r.tellFailure(next.unkept, now.unkept)
+	r.tellFailure(next.failed, now.failed)
+}
+
+// tellFailure tells of u unless v says the same.
+func (r *ruling) tellFailure(u, v *untaken) {
+	if u != nil && !u.same(v) {
+		r.tell(Event{Kind: KindPolicy, Reason: u.reason, Err: u.err})
+	}
+}
+
+// again returns when to look at a file anew that was not taken, though nobody changed it: 0 for never.
+func (s *rulingState) again() time.Duration {
+	switch {
+	case s.failed != nil && s.failed.wait > 0:
+		return min(s.failed.wait, pollMax)
+	case s.failed != nil || s.unkept != nil:
+		return pollMax
+	}
+	return 0
 }
 
 // now returns what counts now.
@@ -178,14 +214,29 @@ func (r *ruling) changed() <-chan struct{} { return r.moved.wait() }
 func (r *ruling) healthy(now time.Time) error {
 	s := r.now()
 	switch {
-	case s.failed != nil && s.failed.wait == 0:
+	case s.failed != nil && !s.failed.early():
 		return s.failed.err
+	case s.unkept != nil:
+		return s.unkept.err
 	case s.signed != nil && !now.Before(s.signed.Expires):
 		return r.file.failure(fmt.Errorf("version %d expired at %s and goes on: sign a new one", s.signed.Version, utc(s.signed.Expires)))
 	case s.signed != nil:
 		return r.fits(s.policy) // a certificate may have come in while the file did
 	}
 	return nil
+}
+
+// problem returns what is to be known of the file: what is wrong, or what is to come, or nil.
+func (r *ruling) problem(s *rulingState) error {
+	switch {
+	case s.failed != nil && !s.failed.early():
+		return s.failed.err
+	case s.unkept != nil:
+		return s.unkept.err
+	case s.failed != nil:
+		return s.failed.err
+	}
+	return r.stuck(s)
 }
 
 // would returns why the first of policies that refuse nothing would refuse a hello.
@@ -195,5 +246,5 @@ func (s *rulingState) would(judge func(Policy) Reason) Reason {
 			return reason
 		}
 	}
-	return Allowed
+	return s.refuses
 }

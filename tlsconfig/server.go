@@ -164,8 +164,8 @@ func (s *Server) start(life context.Context, id Identity, tickets *Tickets) (err
 	if s.tickets, err = newTicketKeys(life, tickets, s.ruling.own.ticketLife()); err != nil {
 		return err
 	}
-	s.ruling.follow(life)
 	s.renew()
+	s.ruling.follow(life)
 	s.work.Go(func() { s.follow(life) })
 	return nil
 }
