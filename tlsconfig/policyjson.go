@@ -45,6 +45,15 @@ func (r *rules) file() policyFile {
 // MarshalJSON returns the whole policy as [ParsePolicy] reads it, sets in a fixed order.
 func (p Policy) MarshalJSON() ([]byte, error) { return json.Marshal(p.rules().file()) }
 
+// UnmarshalJSON reads what [ParsePolicy] reads, as strictly, and leaves p alone where that is an error. It takes no null either: the zero value stands for [Recommended], which nobody asked for.
+func (p *Policy) UnmarshalJSON(data []byte) error {
+	read, err := ParsePolicy(data)
+	if err == nil {
+		*p = read
+	}
+	return err
+}
+
 // canonical returns bytes that are equal if and only if two policies demand the same, whatever they are called.
 func (p Policy) canonical() []byte {
 	f := p.rules().file()
