@@ -21,11 +21,12 @@ type PolicyFile struct {
 	good *signedPolicy // the last that could be taken, nil for none yet
 }
 
-// SignedPolicy returns the PolicyFile at path, of at most 64 KiB, signed by one of keys: give the next key beside the old one before the signer changes. [SignPolicy] makes such files.
+// SignedPolicy returns the PolicyFile at path, of at most 64 KiB, signed by one of keys: give the next key beside the old one before the signer changes. [SignPolicy] makes such files. Have a key for each file: nothing in it says whom it is for, so
+// that all it takes to give one fleet the file of another is a key that both trust.
 //
 // While a Server or Client has it, the file is looked at every 500 ms to 30 s, a ten-thousandth of the time until it expires, and a new version counts for every handshake from then on, without a restart. One whose time has not come is taken when it has.
-// What is changed, signed by another key, expired, older than the last, or another file under the same version is not taken, nor is what this process can't keep: the last good file goes on, also when it expires. At the start there is none, so
-// that NewServer and NewClient fail. Versions are remembered for as long as the process lives: after a restart any file counts that is signed and not expired. Sign for weeks, not years.
+// What is changed, signed by another key, expired, older than the last, or another file under the same version is not taken, nor is what this process can't keep: the last good file goes on, also when it expires, for those of the process that
+// start meanwhile too. At its start there is none, so that NewServer and NewClient fail. Versions are remembered for as long as the process lives: after a restart any file counts that is signed and not expired. Sign for weeks, not years.
 func SignedPolicy(path string, keys ...ed25519.PublicKey) *PolicyFile {
 	f := &PolicyFile{path: path, poll: newPoller([]string{path})}
 	for _, key := range keys {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -52,6 +53,9 @@ type signedPolicyJSON struct {
 func SignPolicy(key ed25519.PrivateKey, d PolicyDocument) ([]byte, error) {
 	if len(key) != ed25519.PrivateKeySize {
 		return nil, invalid("signed policy: want an Ed25519 private key of %d bytes, not %d", ed25519.PrivateKeySize, len(key))
+	}
+	if !key.Equal(ed25519.NewKeyFromSeed(key.Seed())) {
+		return nil, invalid("signed policy: the private key and the public key in it are not a pair")
 	}
 	document, err := json.Marshal(signedPolicyJSON{d.Version, d.NotBefore.UTC().Format(time.RFC3339), d.Expires.UTC().Format(time.RFC3339), d.Policy, d.ReportOnly})
 	if err == nil {
@@ -157,11 +161,33 @@ func checkPolicyKeys(keys []ed25519.PublicKey) error {
 		if len(key) != ed25519.PublicKeySize {
 			return fmt.Errorf("public key %d has %d bytes: an Ed25519 key has %d", i+1, len(key), ed25519.PublicKeySize)
 		}
-		if bytes.Count(key, key[:1]) == len(key) { // zeros are a point of small order, for which anybody can sign
+		if bytes.Count(key, key[:1]) == len(key) {
 			return fmt.Errorf("public key %d is one byte %d times", i+1, len(key))
+		}
+		if smallOrder(key) {
+			return fmt.Errorf("public key %d is a point of small order, for which anybody can sign", i+1)
 		}
 	}
 	return nil
+}
+
+// smallOrderPoints are the y of the 8 points of curve25519 whose order divides 8, in hexadecimal, little-endian: 1, -1, 0, those of order 8, and 0 and 1 again with the prime added, which crypto/ed25519 takes.
+// Each goes with both signs of x: 14 keys.
+var smallOrderPoints = [...]string{
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+}
+
+// smallOrder says whether a public key is of such a point: of no private key, and good for signatures that need none.
+func smallOrder(key ed25519.PublicKey) bool {
+	y := bytes.Clone(key)
+	y[len(y)-1] &= 0x7f // without the sign of x
+	return slices.Contains(smallOrderPoints[:], hex.EncodeToString(y))
 }
 
 // parsePolicyDocument reads what was signed.

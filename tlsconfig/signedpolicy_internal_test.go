@@ -82,23 +82,42 @@ func TestSignPolicyRefuses(t *testing.T) {
 	}
 	_, err = SignPolicy(key[:31], good)
 	require.ErrorIs(t, err, ErrInvalid)
+	halves := bytes.Clone(key)
+	halves[40] ^= 1
+	_, err = SignPolicy(halves, good)
+	require.ErrorIs(t, err, ErrInvalid, "it would give the key away, beside a signature of it")
 }
 
-// TestForgeryForAnEmptyKey: for a public key of zeros, such as one that was never filled in, anybody can sign.
-func TestForgeryForAnEmptyKey(t *testing.T) {
-	v, _ := readPolicyVectors(t)
-	empty := make(ed25519.PublicKey, ed25519.PublicKeySize)
+// forge returns a file for a public key of small order, which nobody has a private key of.
+func forge(t *testing.T, key ed25519.PublicKey, document []byte) []byte {
 	signature := make([]byte, ed25519.SignatureSize)
 	signature[0] = 1 // R is the neutral element, and S is 0
-	document := []byte(v.Files[0].Document)
-	for !ed25519.Verify(empty, signedPolicyMessage(document), signature) {
+	for !ed25519.Verify(key, signedPolicyMessage(document), signature) {
 		document = append(document, ' ')
 		require.Less(t, len(document), 10_000)
 	}
-	file, err := json.Marshal(signedPolicyFile{signedPolicyFormat, policyKeyID(empty), base64.StdEncoding.EncodeToString(document), base64.StdEncoding.EncodeToString(signature)})
+	file, err := json.Marshal(signedPolicyFile{signedPolicyFormat, policyKeyID(key), base64.StdEncoding.EncodeToString(document), base64.StdEncoding.EncodeToString(signature)})
 	require.NoError(t, err)
-	_, err = ParseSignedPolicy(file, empty)
-	require.ErrorIs(t, err, ErrInvalid)
+	return file
+}
+
+// TestForgeryForKeysOfSmallOrder: for these public keys, such as one of zeros that was never filled in, anybody can sign. They are all there are: 8 points, 6 of which have a second form.
+func TestForgeryForKeysOfSmallOrder(t *testing.T) {
+	v, _ := readPolicyVectors(t)
+	require.Len(t, smallOrderPoints, 7)
+	seen := map[string]bool{}
+	for _, y := range smallOrderPoints {
+		for _, sign := range []byte{0, 0x80} {
+			key, err := hex.DecodeString(y)
+			require.NoError(t, err)
+			key[31] |= sign
+			seen[string(key)] = true
+			file := forge(t, key, []byte(v.Files[0].Document))
+			_, err = ParseSignedPolicy(file, key)
+			require.ErrorIs(t, err, ErrInvalid, "%x", key)
+		}
+	}
+	require.Len(t, seen, 14)
 }
 
 // FuzzPolicyFile: nothing is taken that nobody signed, and what is signed is whole or an error.
