@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/holdfast-go/holdfast/tlsconfig"
@@ -22,6 +22,9 @@ const signUsage = `usage: tlsprobe sign -key FILE -version N -expires WHEN -o FI
 
 Signs a policy file that servers and clients take by tlsconfig.SignedPolicy, or checks and shows one.
 POLICY is the name of a profile, such as mozilla-modern-6.0, or a file as tlsconfig.ParsePolicy reads it.
+FILE of -o may be the policy file before, which the new one replaces, and nothing else that is there.
+A file says all that counts: with -report, repeat the -policy that goes on being kept.
+Have a key for each policy file: nothing in a file says which services it is for.
 `
 
 // maxSignInput is how much of a file is read.
@@ -46,7 +49,10 @@ func sign(args []string, stdout, stderr io.Writer) int {
 	set.StringVar(&f.key, "key", "", "private Ed25519 key in PEM (PKCS#8), as \"openssl genpkey -algorithm ed25519\" makes one")
 	set.StringVar(&f.policy, "policy", "", "what all must keep, beside their own policy")
 	set.StringVar(&f.report, "report", "", "what refuses nothing and is only reported, to try it first")
-	set.Uint64Var(&f.version, "version", 0, "higher than in the file before")
+	set.Func("version", "higher than in the file before, in decimal digits, from one place: two files of one version divide a fleet", func(text string) (err error) {
+		f.version, err = strconv.ParseUint(text, 10, 64) // the package flag takes 010 for 8
+		return err
+	})
 	set.StringVar(&f.notBefore, "not-before", "", "when it begins to count, such as 2026-12-01T08:00:00Z (default now)")
 	set.StringVar(&f.expires, "expires", "", "until when it may be taken: a time, or how long after -not-before, such as 336h")
 	set.StringVar(&f.out, "o", "", "file to write, at once or not at all")
@@ -104,7 +110,12 @@ func (f *signFlags) sign(stdout io.Writer) error {
 		return err
 	}
 	public := key.Public().(ed25519.PublicKey)
-	if err := goesForward(f.out, d.Version, public); err != nil {
+	out, err := openOutput(f.out)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	if err := out.follows(d); err != nil {
 		return err
 	}
 	file, err := tlsconfig.SignPolicy(key, d)
@@ -114,7 +125,7 @@ func (f *signFlags) sign(stdout io.Writer) error {
 	if d, err = tlsconfig.ParseSignedPolicy(file, public); err != nil { // what is shown is what others read
 		return err
 	}
-	if err := writeWhole(f.out, file); err != nil {
+	if err := out.write(file); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "signed       %s\n", f.out)
@@ -160,6 +171,8 @@ func show(w io.Writer, d tlsconfig.PolicyDocument, public ed25519.PublicKey) {
 	fmt.Fprintf(w, "expires      %s\n", d.Expires.UTC().Format(time.RFC3339))
 	if d.Policy != nil {
 		fmt.Fprintf(w, "policy       %s\n", d.Policy)
+	} else {
+		fmt.Fprintln(w, "policy       none: services keep what they keep by themselves")
 	}
 	if d.ReportOnly != nil {
 		fmt.Fprintf(w, "report only  %s\n", d.ReportOnly)
@@ -183,18 +196,6 @@ func policyArgument(name, value string) (*tlsconfig.Policy, error) {
 		return nil, fmt.Errorf("-%s %q: %w", name, value, err)
 	}
 	return &p, nil
-}
-
-// goesForward refuses to write over a file of the same key that has this version or a later one.
-func goesForward(path string, version uint64, public ed25519.PublicKey) error {
-	file, err := readFile(path)
-	if err != nil {
-		return nil // nothing is there, or what can't be written over says so
-	}
-	if d, err := tlsconfig.ParseSignedPolicy(file, public); err == nil && d.Version >= version {
-		return fmt.Errorf("%q has version %d: give -version a higher number", path, d.Version)
-	}
-	return nil
 }
 
 // privateKey reads an Ed25519 key.
@@ -238,31 +239,4 @@ func readFile(path string) ([]byte, error) {
 		err = fmt.Errorf("%q is larger than %d bytes", path, maxSignInput)
 	}
 	return content, err
-}
-
-// writeWhole writes a file that others read meanwhile: they see what was there before or all of it.
-func writeWhole(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tlsprobe-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(content); err != nil {
-		return err
-	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

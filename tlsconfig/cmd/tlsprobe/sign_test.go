@@ -71,7 +71,7 @@ func TestSign(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o644), info.Mode().Perm())
 	}
-	left, err := filepath.Glob(filepath.Join(l.dir, ".tlsprobe-*"))
+	left, err := filepath.Glob(l.out + ".*")
 	require.NoError(t, err)
 	require.Empty(t, left)
 
