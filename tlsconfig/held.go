@@ -34,7 +34,7 @@ func holdIdentity(ctx context.Context, id Identity, check func(*tls.Certificate)
 		if err != nil {
 			return nil, err
 		}
-		s.state.Store(&singleState{cert, nil})
+		s.state.Store(&singleState{cert: cert})
 		h.each = append(h.each, s)
 		return s, nil
 	}

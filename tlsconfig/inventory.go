@@ -10,11 +10,12 @@ import (
 )
 
 // Inventory is what a Server or Client is configured with and has negotiated, as evidence: for the inventory of trusted keys and certificates and the yearly review of protocols and cipher suites that PCI DSS 4.0.1 asks for (4.2.1.1, 12.3.3), and of encryption in transit
-// (GDPR Article 32). Its JSON form has these fields, whose names stay, in a fixed order; times are in UTC. It names no peer. It is a copy: nothing of it changes later.
+// (GDPR Article 32). Its JSON form has these fields, whose names stay, in a fixed order; times are in UTC. It names no peer: of persons it has no more than our own
+// certificates have. It is a copy: nothing of it changes later.
 type Inventory struct {
 	// Kind is "server" or "client".
 	Kind string `json:"kind"`
-	// Taken is when it was made, and Since when counting began.
+	// Taken is when it was made, with all that was counted before, and Since when counting began.
 	Taken time.Time `json:"taken"`
 	Since time.Time `json:"since"`
 
@@ -66,7 +67,7 @@ type InventoryCentral struct {
 	Key       string    `json:"key"` // that signed it: the first 8 bytes of its SHA-256, in hexadecimal
 	NotBefore time.Time `json:"not_before"`
 	Expires   time.Time `json:"expires"`
-	// Problem says what is wrong: why what the file says now is not taken, or why its ReportOnly could not be kept. "" for nothing.
+	// Problem says what is wrong, or to come: why what the file says now is not taken, or why its ReportOnly could not be kept. It names the file. "" for nothing.
 	Problem string `json:"problem,omitempty"`
 }
 
@@ -83,34 +84,45 @@ type InventoryHandshakes struct {
 
 // Inventory returns what the Server is configured with and has negotiated since it was made.
 func (s *Server) Inventory() Inventory {
-	i := newInventory("server", s.ruling, s.made, s.identity)
+	i := newInventory("server", s.ruling, s.made, s.identity.each)
+	s.renew() // what it says is kept is kept
 	i.Protocols, i.Clients, i.Tickets = slices.Clone(s.protocols), "not asked", s.tickets.kind()
 	if s.clients != nil {
-		i.Clients, i.Roots = "required", s.roots.inventory()
+		i.Clients = "required"
 		if s.clients.Optional {
 			i.Clients = "optional"
 		}
+		i.trusts(s.roots, s.revoked)
 	}
-	i.Revocation = s.revoked != nil
 	i.fill(&s.tally)
-	i.Unknown = append(i.Unknown, "how handshakes of Config ended: they are counted when the Server agreed to them")
+	i.Unknown = append(i.Unknown, "how handshakes of Config ended: they are counted when the Server agreed to them", "what a program has changed in its copy of Config, such as certificates")
 	return i
 }
 
 // Inventory returns what the Client is configured with and has negotiated since it was made.
 func (c *Client) Inventory() Inventory {
-	i := newInventory("client", c.ruling, c.made, c.identity)
-	i.Roots, i.Revocation = c.roots.inventory(), c.revoked != nil
+	var own []*single
+	if c.identity != nil {
+		own = append(own, c.identity.def) // a Client shows no other
+	}
+	i := newInventory("client", c.ruling, c.made, own)
+	c.renew() // what it says is kept is kept
+	i.trusts(c.roots, c.revoked)
 	i.fill(&c.tally)
 	i.Unknown = append(i.Unknown,
 		"how handshakes of Snapshot ended: they are counted when the Client agreed to them",
-		"handshakes of Snapshot that failed before the server's certificate was judged")
+		"handshakes of Snapshot that failed before the server's certificate was judged",
+		"what a program has changed in its Snapshot, such as certificates")
 	return i
 }
 
-func newInventory(kind string, ruling *ruling, since time.Time, own *held) Inventory {
+// newInventory returns what is configured, of one moment.
+func newInventory(kind string, ruling *ruling, since time.Time, own []*single) Inventory {
 	r := ruling.now()
-	i := Inventory{Kind: kind, Taken: second(time.Now()), Since: second(since), Policy: inventoryOfPolicy(r.policy), Certificates: []InventoryCertificate{}}
+	i := Inventory{
+		Kind: kind, Since: second(since), Policy: inventoryOfPolicy(r.policy), Certificates: inventoryOfIdentities(own),
+		Unknown: []string{"connections that are open now, and what did not go through this " + kind},
+	}
 	for _, p := range r.reports {
 		i.ReportOnly = append(i.ReportOnly, inventoryOfPolicy(p))
 	}
@@ -120,20 +132,21 @@ func newInventory(kind string, ruling *ruling, since time.Time, own *held) Inven
 			i.Central.Problem = plain(err)
 		}
 	}
-	if own != nil {
-		for _, c := range own.all() {
-			i.Certificates = append(i.Certificates, inventoryOfCertificate(c))
-		}
-	}
-	slices.SortFunc(i.Certificates, func(a, b InventoryCertificate) int { return strings.Compare(a.SHA256, b.SHA256) })
-	i.Unknown = []string{"connections that are open now, and what did not go through this " + kind}
 	return i
+}
+
+// trusts takes in whose certificates count.
+func (i *Inventory) trusts(roots *trusted, lists *revoked) {
+	i.Roots, i.Revocation = roots.inventory(), lists != nil
+	if i.Roots.Source != "listed" {
+		i.Unknown = append(i.Unknown, "which certificates the Roots have, and when they end")
+	}
 }
 
 // fill takes in the counts, sorted.
 func (i *Inventory) fill(t *tally) {
 	t.fill(i)
-	i.LastHandshake = second(i.LastHandshake)
+	i.LastHandshake, i.Taken = second(i.LastHandshake), second(time.Now())
 	slices.SortFunc(i.Handshakes, func(a, b InventoryHandshakes) int {
 		resumed := 0
 		if a.Resumed != b.Resumed {

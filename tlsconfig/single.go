@@ -25,6 +25,7 @@ type single struct {
 type singleState struct {
 	cert   *tls.Certificate // with Leaf
 	failed error            // why the last reload is not served
+	reason Reason           // its class
 }
 
 // cert returns the certificate that is served now.
@@ -66,7 +67,7 @@ func (s *single) reload(ctx context.Context) time.Duration {
 	}
 	if err != nil {
 		if now.failed == nil || now.failed.Error() != err.Error() {
-			s.state.Store(&singleState{now.cert, err})
+			s.state.Store(&singleState{now.cert, err, reason})
 			s.tell(Event{Kind: KindCertificate, Time: time.Now(), Reason: reason, Err: err, NotAfter: now.cert.Leaf.NotAfter})
 		}
 		return pollEvery(time.Until(now.cert.Leaf.NotAfter))
@@ -75,7 +76,7 @@ func (s *single) reload(ctx context.Context) time.Duration {
 	if same && now.failed == nil {
 		return 0
 	}
-	s.state.Store(&singleState{c, nil})
+	s.state.Store(&singleState{cert: c})
 	if !same {
 		s.moved.announce()
 	}

@@ -51,7 +51,9 @@ func (t *tally) count(e *Event) {
 			}
 		}
 		t.handshakes[negotiated{e.Version, e.Suite, e.Group, protocol, e.Resumed, e.PeerClass}]++
-		t.last = e.Time
+		if e.Time.After(t.last) { // another that ended later may have come first
+			t.last = e.Time
+		}
 	case KindRefused:
 		t.refused = more(t.refused, e.Reason)
 	case KindWouldRefuse:

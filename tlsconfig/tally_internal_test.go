@@ -28,6 +28,18 @@ func TestTallyAllocatesNothing(t *testing.T) {
 	require.Len(t, counts.handshakes, 1)
 }
 
+// TestTallyKeepsTheLast: handshakes that ended at a time are counted in any order.
+func TestTallyKeepsTheLast(t *testing.T) {
+	var counts tally
+	late, early := aHandshake(), aHandshake()
+	early.Time = late.Time.Add(-time.Minute)
+	counts.count(late)
+	counts.count(early)
+	var i Inventory
+	counts.fill(&i)
+	require.True(t, late.Time.Equal(i.LastHandshake))
+}
+
 // BenchmarkTally is what counting adds to each handshake: compare BenchmarkHandshake, which has it in it.
 func BenchmarkTally(b *testing.B) {
 	var counts tally
