@@ -67,7 +67,7 @@ type InventoryCentral struct {
 	Key       string    `json:"key"` // that signed it: the first 8 bytes of its SHA-256, in hexadecimal
 	NotBefore time.Time `json:"not_before"`
 	Expires   time.Time `json:"expires"`
-	// Problem says what is wrong, or to come: why what the file says now is not taken, or why its ReportOnly could not be kept. It names the file. "" for nothing.
+	// Problem says what is wrong, or to come: that it has expired, why what it says now is not taken, or why its ReportOnly could not be kept. It names the file. "" for nothing.
 	Problem string `json:"problem,omitempty"`
 }
 
@@ -128,7 +128,7 @@ func newInventory(kind string, ruling *ruling, since time.Time, own []*single) I
 	}
 	if s := r.signed; s != nil {
 		i.Central = &InventoryCentral{Version: s.Version, Key: s.key, NotBefore: s.NotBefore, Expires: s.Expires}
-		if err := ruling.problem(r); err != nil {
+		if err := ruling.problem(r, time.Now()); err != nil {
 			i.Central.Problem = plain(err)
 		}
 	}

@@ -48,6 +48,6 @@ const (
 	KindWouldRefuse Kind = "would_refuse" // one that a policy in ReportOnly would have refused, of the options or of Central
 	KindCertificate Kind = "certificate"  // another certificate is served, or a new one is not taken: Reason and Err say why
 	KindTrust       Kind = "trust"        // other roots or revocation lists count, or new ones are not taken
-	KindPolicy      Kind = "policy"       // another signed policy counts, or a new one is not taken; with Err and a policy that counts, its ReportOnly could not be kept here
+	KindPolicy      Kind = "policy"       // another signed policy counts, or a new one is not taken, at the start too: for ReasonNotYetValid it is when its time has come; with Err and a policy that counts, its ReportOnly could not be kept here
 	KindTicket      Kind = "ticket"       // a session is not resumed, for which Reason is "other": another epoch or trust, or garbage
 )

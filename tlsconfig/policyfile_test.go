@@ -229,6 +229,7 @@ func TestPolicyFileTime(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		require.Equal(t, pq.Name(), server.Policy().Name())
 		require.ErrorContains(t, server.Healthy(), "expired")
+		require.Contains(t, server.Inventory().Central.Problem, "expired")
 		require.Len(t, seen.of(tlsconfig.KindPolicy), 2)
 		last := document(3, &modern)
 		writeFile(t, l.path, l.signer.sign(t, last))

@@ -2,8 +2,10 @@ package tlsconfig
 
 import (
 	"crypto/ed25519"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -118,4 +120,50 @@ func TestPolicyFileAndAClockSetBack(t *testing.T) {
 	h.loads(f, 2, Allowed)
 	h.now = begun.Add(-24 * time.Hour)
 	h.loads(f, 2, Allowed)
+}
+
+// TestPolicyFileBehindLinks: a volume that is swapped as Kubernetes does it, by a link to a directory, while it is read: each file is whole and of one version, and none of its moves is a fault.
+func TestPolicyFileBehindLinks(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links need a privilege there")
+	}
+	h := newPolicyHistory(t)
+	volume := filepath.Dir(h.path)
+	data := filepath.Join(volume, "..data")
+	require.NoError(t, os.Symlink(filepath.Join("..data", "policy.signed"), h.path))
+	visible := h.path
+	put := func(version uint64) {
+		name := filepath.Join(volume, fmt.Sprintf("..%d", version))
+		require.NoError(t, os.Mkdir(name, 0o700))
+		h.path = filepath.Join(name, "policy.signed")
+		h.put(h.key, version, h.now, MozillaModern())
+		require.NoError(t, os.Symlink(filepath.Base(name), data+"_tmp"))
+		require.NoError(t, os.Rename(data+"_tmp", data))
+		require.NoError(t, os.RemoveAll(filepath.Join(volume, fmt.Sprintf("..%d", version-1))))
+	}
+	put(1)
+	f := SignedPolicy(visible, h.key.Public().(ed25519.PublicKey))
+	h.loads(f, 1, Allowed)
+	const last = 100
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for version := uint64(0); version < last; {
+			good, failed := f.load(h.now)
+			if failed != nil {
+				t.Error(failed.err)
+				return
+			}
+			if good.Version < version {
+				t.Errorf("version %d comes after version %d", good.Version, version)
+				return
+			}
+			version = good.Version
+		}
+	}()
+	for version := uint64(2); version <= last; version++ {
+		put(version)
+	}
+	<-done
+	h.loads(f, last, Allowed)
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -15,6 +17,7 @@ import (
 // How files are looked at.
 const (
 	maxFile   = 1 << 20                // bytes of one file
+	readTries = 3                      // of a file that is not there
 	pollShare = 10000                  // a poll at least each of this many parts of the time that is left
 	pollMin   = 500 * time.Millisecond // between two polls
 	pollMax   = 30 * time.Second
@@ -25,9 +28,18 @@ func pollEvery(left time.Duration) time.Duration {
 	return min(max(left/pollShare, pollMin), pollMax)
 }
 
-// readBounded returns the content of a regular file of at most 1 MiB. The path is opened anew, so that it follows symlinks where they lead now.
+// readBounded returns the content of a regular file of at most 1 MiB. The path is opened anew, so that it follows symlinks where they lead now: one that is swapped meanwhile, as in a volume of Kubernetes, is followed again.
 // Errors name the file and have no prefix.
-func readBounded(path string) ([]byte, error) {
+func readBounded(path string) (content []byte, err error) {
+	for range readTries {
+		if content, err = readOnce(path); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return content, err
+}
+
+func readOnce(path string) ([]byte, error) {
 	info, err := os.Stat(path) // first: to open a named pipe would wait for its writer
 	if err != nil {
 		return nil, err

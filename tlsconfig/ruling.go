@@ -211,8 +211,10 @@ func (r *ruling) ownAs(server bool) func(*tls.Certificate) error {
 func (r *ruling) changed() <-chan struct{} { return r.moved.wait() }
 
 // healthy returns why what counts is not what it should be, or nil. A file whose time has not come is none of that.
-func (r *ruling) healthy(now time.Time) error {
-	s := r.now()
+func (r *ruling) healthy(now time.Time) error { return r.fault(r.now(), now) }
+
+// fault returns what is wrong with a state, or nil.
+func (r *ruling) fault(s *rulingState, now time.Time) error {
 	switch {
 	case s.failed != nil && !s.failed.early():
 		return s.failed.err
@@ -226,14 +228,12 @@ func (r *ruling) healthy(now time.Time) error {
 	return nil
 }
 
-// problem returns what is to be known of the file: what is wrong, or what is to come, or nil.
-func (r *ruling) problem(s *rulingState) error {
-	switch {
-	case s.failed != nil && !s.failed.early():
-		return s.failed.err
-	case s.unkept != nil:
-		return s.unkept.err
-	case s.failed != nil:
+// problem returns what is to be known of the file: what is wrong, or what is to come, or why its ReportOnly could not be kept, or nil.
+func (r *ruling) problem(s *rulingState, now time.Time) error {
+	if err := r.fault(s, now); err != nil {
+		return err
+	}
+	if s.failed != nil {
 		return s.failed.err
 	}
 	return r.stuck(s)

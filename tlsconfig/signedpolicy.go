@@ -28,7 +28,7 @@ type PolicyDocument struct {
 	NotBefore, Expires time.Time
 	// Policy is kept by all who take the file, beside their own. nil adds nothing.
 	Policy *Policy
-	// ReportOnly refuses nothing: Observers hear of the handshakes that it would refuse. nil for none.
+	// ReportOnly refuses nothing: Observers hear of the handshakes that it would refuse, which are all where it leaves no group or no kind of key. nil for none.
 	ReportOnly *Policy
 }
 
