@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/holdfast-go/holdfast/internal/bubble"
 	"github.com/holdfast-go/holdfast/tlsconfig"
@@ -271,23 +270,24 @@ func TestSignerHangsAtStart(t *testing.T) {
 
 // A late signer reads a copy: who asked may use its buffer again.
 func TestSignerCopies(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	c, key := newKMSKey(t, tlsconfigtest.KeyP256)
-	got, err := tlsconfig.Signer(c.Certificate, key, &tlsconfig.SignerOptions{Timeout: 10 * time.Millisecond}).Certificate(t.Context())
-	require.NoError(t, err)
-	release, seen := make(chan struct{}), make(chan byte)
-	key.sign = func(_ crypto.Signer, _ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
-		<-release
-		seen <- digest[0]
-		return nil, errKMS
-	}
-	digest := make([]byte, 32)
-	digest[0] = 1
-	_, err = got.PrivateKey.(crypto.Signer).Sign(rand.Reader, digest, crypto.SHA256)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	digest[0] = 2
-	close(release)
-	require.Equal(t, byte(1), <-seen)
+	bubble.Test(t, func(t *testing.T) {
+		got, err := tlsconfig.Signer(c.Certificate, key, nil).Certificate(t.Context())
+		require.NoError(t, err)
+		release, seen := make(chan struct{}), make(chan byte)
+		key.sign = func(_ crypto.Signer, _ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
+			<-release
+			seen <- digest[0]
+			return nil, errKMS
+		}
+		digest := make([]byte, 32)
+		digest[0] = 1
+		_, err = got.PrivateKey.(crypto.Signer).Sign(rand.Reader, digest, crypto.SHA256)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		digest[0] = 2
+		close(release)
+		require.Equal(t, byte(1), <-seen)
+	})
 }
 
 func ExampleSigner() {
