@@ -2,10 +2,14 @@ package tlsvet
 
 import (
 	"go/ast"
+	"regexp"
 	"slices"
 
 	"golang.org/x/tools/go/analysis"
 )
+
+// connection is the name of a type that connects.
+var connection = regexp.MustCompile(`\bnet\.\w*(?:Conn|Dialer)\b`)
 
 type analysisFix = analysis.SuggestedFix
 
@@ -45,6 +49,9 @@ func (v *pass) http() {
 }
 
 func (v *pass) transport(s *subject, at ast.Node) {
+	if v.pretends(s) {
+		return
+	}
 	dials := sets(s, "Transport.DialTLSContext", "Transport.DialTLS")
 	if (dials || sets(s, "Transport.TLSClientConfig", "Transport.Dial", "Transport.DialContext")) &&
 		!v.has(s, "Transport.ForceAttemptHTTP2", "Transport.TLSNextProto", "Transport.Protocols", "Transport.HTTP2") && !v.configuresHTTP2(s) {
@@ -56,6 +63,36 @@ func (v *pass) transport(s *subject, at ast.Node) {
 	if dials && sets(s, "Transport.TLSClientConfig") && !v.copies(s) {
 		v.report(36, at, nil, "TLSClientConfig counts for proxied requests only where DialTLSContext is set, and the dialer for all others: set one of the two")
 	}
+}
+
+// pretends says whether the dialer of a transport makes connections up, as that of httputil.DumpRequestOut: then nobody shakes hands.
+func (v *pass) pretends(s *subject) bool {
+	for _, field := range []string{"Transport.Dial", "Transport.DialContext"} {
+		for _, dialer := range s.set[field] {
+			if bodies := v.bodies(dialer.value); len(bodies) > 0 && !slices.ContainsFunc(bodies, v.connects) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// connects says whether a function gets a connection of package net from anywhere.
+func (v *pass) connects(fn ast.Node) bool {
+	found := false
+	ast.Inspect(fn, func(n ast.Node) bool {
+		if e, ok := n.(ast.Expr); ok {
+			if _, ok := e.(*ast.FuncType); ok {
+				return false // what it returns, and not what it does
+			}
+			if _, ok := e.(*ast.FuncLit); !ok {
+				t := v.info.TypeOf(e)
+				found = found || t != nil && connection.MatchString(t.String())
+			}
+		}
+		return !found
+	})
+	return found
 }
 
 // hurried says whether a transport is that of a client whose Timeout bounds each request with its handshake.

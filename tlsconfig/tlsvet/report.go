@@ -90,9 +90,17 @@ func fix(message string, from, to token.Pos, text string) []analysis.SuggestedFi
 	return []analysis.SuggestedFix{{Message: message, TextEdits: []analysis.TextEdit{{Pos: from, End: to, NewText: []byte(text)}}}}
 }
 
-// replace suggests another value, if e is a value and no variable that others may use.
+// replace suggests another value, unless that leaves a variable that nothing uses, which does not compile.
 func (v *pass) replace(e ast.Expr, text string) []analysis.SuggestedFix {
-	if v.isNil(e) {
+	local := false
+	ast.Inspect(e, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			obj, ok := v.info.Uses[id].(*types.Var)
+			local = local || ok && obj.Kind() == types.LocalVar && (obj.Pos() < e.Pos() || e.End() < obj.Pos())
+		}
+		return !local
+	})
+	if local || v.isNil(e) {
 		return nil
 	}
 	return fix("write "+text, e.Pos(), e.End(), text)

@@ -21,7 +21,7 @@ func (v *pass) verify() {
 		}
 	}
 	v.each("Config.VerifyPeerCertificate", func(s *setting) {
-		server := sets(s.of, "Config.ClientAuth", "Config.ClientCAs", "Config.GetCertificate", "Config.GetConfigForClient")
+		server := sets(s.of, "Config.ClientAuth", "Config.GetCertificate", "Config.GetConfigForClient") || sets(s.of, "Config.ClientCAs") && !sets(s.of, "Config.RootCAs")
 		if v.has(s.of, "Config.VerifyConnection") || v.has(s.of, "Config.SessionTicketsDisabled") || !server && !v.has(s.of, "Config.ClientSessionCache") {
 			return
 		}
@@ -66,7 +66,7 @@ func (v *pass) skips(s *setting) {
 			return
 		}
 	}
-	if certain {
+	if certain && !maybe {
 		v.report(1, s.at, v.replace(s.value, "false"), "InsecureSkipVerify is set: anybody can be the server. %s", useClient)
 		return
 	}

@@ -35,6 +35,21 @@ func hurried() []*http.Client {
 	}
 }
 
+type answer struct{ net.TCPConn }
+
+type timed struct{ net.Conn }
+
+func pretended(dial func(string, string) (net.Conn, error)) []*http.Transport {
+	return []*http.Transport{
+		{Dial: func(string, string) (net.Conn, error) { return &answer{}, nil }},
+		{Dial: dial}, // want `trap30: ` `trap31: `
+		{Dial: func(network, addr string) (net.Conn, error) { // want `trap30: ` `trap31: `
+			conn, err := dial(network, addr)
+			return &timed{conn}, err
+		}},
+	}
+}
+
 // Trap 32.
 func servers(l net.Listener, h http.Handler) []*http.Server {
 	go http.ServeTLS(l, h, "cert.pem", "key.pem") // want `trap32: `

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"io"
+	"os"
 	"time"
 )
 
@@ -16,6 +17,8 @@ var renegotiation = []*tls.Config{
 
 // Traps 24 and 25.
 func sources(other *tls.Config, w io.Writer, r io.Reader, clock func() time.Time) []*tls.Config {
+	file, _ := os.Create("keys")
+	_ = &tls.Config{KeyLogWriter: file} // want `trap24: `
 	return []*tls.Config{
 		{KeyLogWriter: w}, // want `trap24: `
 		{Rand: r},         // want `trap25: Rand`

@@ -14,6 +14,10 @@ func skip(c *tls.Config, insecure bool) []*tls.Config {
 	flag.BoolVar(&c.InsecureSkipVerify, "insecure", false, "") // want `trap1: InsecureSkipVerify can be set from outside`
 	other := c.Clone()
 	other.InsecureSkipVerify = c.InsecureSkipVerify
+	skip := true
+	no := "0"
+	_ = &tls.Config{InsecureSkipVerify: skip}   // want `trap1: InsecureSkipVerify is set`
+	_ = &tls.Config{InsecureSkipVerify: is(no)} // want `trap1: InsecureSkipVerify can be set from outside`
 	return []*tls.Config{
 		other,
 		{InsecureSkipVerify: true},     // want `trap1: InsecureSkipVerify is set`
@@ -22,6 +26,16 @@ func skip(c *tls.Config, insecure bool) []*tls.Config {
 		{InsecureSkipVerify: true, VerifyConnection: whole},
 		{InsecureSkipVerify: true, VerifyConnection: nothing}, // want `trap1: InsecureSkipVerify is set`
 	}
+}
+
+func is(text string) bool {
+	switch text {
+	case "1":
+		return true
+	case "0":
+		return false
+	}
+	return text == "true"
 }
 
 func whole(cs tls.ConnectionState) error {
@@ -51,6 +65,7 @@ func peers(cas *x509.CertPool) []*tls.Config {
 		{ClientCAs: cas, VerifyPeerCertificate: check, VerifyConnection: whole},
 		{ClientCAs: cas, VerifyPeerCertificate: check, SessionTicketsDisabled: true},
 		{RootCAs: cas, VerifyPeerCertificate: check},
+		{RootCAs: cas, ClientCAs: cas, VerifyPeerCertificate: check},
 		{RootCAs: cas, VerifyPeerCertificate: check, ClientSessionCache: tls.NewLRUClientSessionCache(1)}, // want `trap3: `
 	}
 }
