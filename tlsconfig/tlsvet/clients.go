@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"go/ast"
 	"go/constant"
+	"go/types"
 	"slices"
 	"strings"
 )
@@ -42,7 +43,7 @@ func (v *pass) clients() {
 		case "crypto/x509.(CertPool).AddCertWithConstraint":
 			v.report(6, c, nil, "the constraint is not evaluated for resumed sessions: check it in VerifyConnection too")
 		case "crypto/x509.(CertPool).AppendCertsFromPEM":
-			if v.ignoredResult(c) {
+			if v.ignoredResult(c) && !v.intermediates(c) {
 				v.report(12, c, nil, "without its result nobody learns that no CA was loaded: fail if it is false")
 			}
 		}
@@ -64,6 +65,16 @@ func (v *pass) ignoredResult(c call) bool {
 		return !slices.ContainsFunc(up.Lhs, func(e ast.Expr) bool { id, ok := e.(*ast.Ident); return !ok || id.Name != "_" })
 	}
 	return false
+}
+
+// intermediates says whether certificates are added to those that lead to a CA, and are none themselves.
+func (v *pass) intermediates(c call) bool {
+	sel, ok := c.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	field, ok := v.base(sel.X).(*types.Var)
+	return ok && field.IsField() && field.Name() == "Intermediates" && field.Pkg() != nil && field.Pkg().Path() == "crypto/x509"
 }
 
 // peers finds handlers that take the first certificate of a client which need not have one.

@@ -2,6 +2,7 @@ package tlsvet
 
 import (
 	"go/ast"
+	"go/constant"
 	"net"
 	"net/netip"
 	"net/url"
@@ -150,6 +151,15 @@ func (v *pass) listener(c call) {
 }
 
 func (v *pass) loopback(e ast.Expr) bool {
+	if sum, ok := ast.Unparen(e).(*ast.BinaryExpr); ok && v.constant(e) == nil { // a host and a port that is not known
+		host := v.constant(sum.X)
+		return host != nil && host.Kind() == constant.String && isLoopback(constant.StringVal(host)+"0")
+	}
 	all := v.texts(e)
-	return len(all) > 0 && !slices.ContainsFunc(all, func(a string) bool { h := hostOf(a); return h == "" || !local(h) })
+	return len(all) > 0 && !slices.ContainsFunc(all, func(a string) bool { return !isLoopback(a) })
+}
+
+func isLoopback(address string) bool {
+	host := hostOf(address)
+	return host != "" && local(host)
 }

@@ -54,7 +54,7 @@ func (v *pass) skips(s *setting) {
 		bodies := v.bodies(check.value)
 		verifies := len(bodies) == 0 // elsewhere: not known
 		for _, body := range bodies {
-			if v.reads(body, "State.ServerName") {
+			if v.namesServer(body) {
 				v.report(2, s.at, nil, "the check uses the ServerName of the connection, which is empty for addresses: then no name is checked. %s", useClient)
 				return
 			}
@@ -73,16 +73,28 @@ func (v *pass) skips(s *setting) {
 	v.report(1, s.at, nil, "InsecureSkipVerify can be set from outside: %s", useClient)
 }
 
-// reads says whether a field of a watched type is used within a node.
-func (v *pass) reads(around ast.Node, field string) bool {
-	found := false
+// namesServer says whether a check takes the name of the server from the connection, and goes on where that is empty.
+func (v *pass) namesServer(around ast.Node) bool {
+	name := func(e ast.Expr) bool {
+		sel, ok := ast.Unparen(e).(*ast.SelectorExpr)
+		return ok && v.fieldOf(sel.Sel) == "State.ServerName"
+	}
+	used, refused := false, false
 	ast.Inspect(around, func(n ast.Node) bool {
-		if sel, ok := n.(*ast.SelectorExpr); ok && v.fieldOf(sel.Sel) == field {
-			found = true
+		switch n := n.(type) {
+		case *ast.IfStmt:
+			if b, ok := ast.Unparen(n.Cond).(*ast.BinaryExpr); ok && b.Op == token.EQL && name(b.X) && v.constant(b.Y) != nil && len(n.Body.List) > 0 {
+				_, refuses := n.Body.List[len(n.Body.List)-1].(*ast.ReturnStmt)
+				refused = refused || refuses
+			}
+		case *ast.BinaryExpr:
+			return n.Op != token.EQL && n.Op != token.NEQ || !name(n.X) && !name(n.Y) // what is compared is no less for being empty
+		case *ast.SelectorExpr:
+			used = used || name(n)
 		}
-		return !found
+		return true
 	})
-	return found
+	return used && !refused
 }
 
 // serverName judges one ServerName.

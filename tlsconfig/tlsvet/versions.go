@@ -16,9 +16,13 @@ func (v *pass) versions() {
 	}
 	for _, field := range []string{"MinVersion", "MaxVersion"} {
 		v.each("Config."+field, func(s *setting) {
+			is := "can be" // as somebody asks
+			if v.constant(s.value) != nil || len(v.values(s.value)) == 1 {
+				is = "is"
+			}
 			for _, n := range v.numbers(s.value) {
 				if n != 0 && n < least {
-					v.report(14, s.at, v.rename(s.value, name), "%s is %s, and the policy demands TLS %s: use tls.%s", field, tls.VersionName(uint16(n)), v.demands.Version, name)
+					v.report(14, s.at, v.rename(s.value, name), "%s %s %s, and the policy demands TLS %s: use tls.%s", field, is, tls.VersionName(uint16(n)), v.demands.Version, name)
 				}
 			}
 		})

@@ -30,9 +30,12 @@ func databases(ctx context.Context, dsn string) []*mysql.Config {
 }
 
 // Trap 54.
-func listeners(h http.Handler) {
+func listeners(h http.Handler, port string) {
 	go http.ListenAndServe(":8080", h) // want `trap54: `
 	go http.ListenAndServe("127.0.0.1:6060", h)
+	go http.ListenAndServe("localhost:"+port, h)
+	go http.ListenAndServe("0.0.0.0:"+port, h) // want `trap54: `
+	go http.ListenAndServe(":"+port, h)        // want `trap54: `
 	public := &http.Server{Addr: ":8080"}
 	go public.ListenAndServe() // want `trap54: `
 	private := &http.Server{Addr: "localhost:6060"}

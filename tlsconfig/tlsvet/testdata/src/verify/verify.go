@@ -58,6 +58,32 @@ func byName() *tls.Config {
 	}
 }
 
+func byNameIfAny(pool *x509.CertPool) []*tls.Config {
+	return []*tls.Config{
+		{InsecureSkipVerify: true, VerifyConnection: func(cs tls.ConnectionState) error {
+			if cs.ServerName == "" {
+				return errors.New("no name")
+			}
+			_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: cs.ServerName, Roots: pool})
+			return err
+		}},
+		{InsecureSkipVerify: true, VerifyConnection: func(cs tls.ConnectionState) error {
+			if cs.PeerCertificates[0].DNSNames[0] != cs.ServerName {
+				return errors.New("another name")
+			}
+			_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool})
+			return err
+		}},
+		{InsecureSkipVerify: true, VerifyConnection: func(cs tls.ConnectionState) error { // want `trap2: `
+			if cs.ServerName == "" {
+				cs.ServerName = "db.example.org"
+			}
+			_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: cs.ServerName, Roots: pool})
+			return err
+		}},
+	}
+}
+
 // Trap 3.
 func peers(cas *x509.CertPool) []*tls.Config {
 	return []*tls.Config{

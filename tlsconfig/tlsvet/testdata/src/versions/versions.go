@@ -13,10 +13,18 @@ func versions() []*tls.Config {
 		{MinVersion: tls.VersionTLS10}, // want `trap14: MinVersion is TLS 1.0`
 		{MaxVersion: tls.VersionTLS11}, // want `trap14: MaxVersion is TLS 1.1`
 		{MinVersion: old},              // want `trap14: MinVersion is TLS 1.1`
+		{MinVersion: asked("1.0")},     // want `trap14: MinVersion can be TLS 1.0`
 		{MinVersion: tls.VersionTLS12},
 		{MinVersion: 0},
 		{MinVersion: tls.VersionTLS13, MaxVersion: tls.VersionTLS13},
 	}
+}
+
+func asked(version string) uint16 {
+	if version == "1.0" {
+		return tls.VersionTLS10
+	}
+	return tls.VersionTLS12
 }
 
 // Trap 16.
