@@ -49,7 +49,7 @@ func (v *pass) http() {
 }
 
 func (v *pass) transport(s *subject, at ast.Node) {
-	if v.pretends(s) {
+	if v.pretends(s) || v.finished(s) {
 		return
 	}
 	dials := sets(s, "Transport.DialTLSContext", "Transport.DialTLS")
@@ -63,6 +63,14 @@ func (v *pass) transport(s *subject, at ast.Node) {
 	if dials && sets(s, "Transport.TLSClientConfig") && !v.copies(s) {
 		v.report(36, at, nil, "TLSClientConfig counts for proxied requests only where DialTLSContext is set, and the dialer for all others: set one of the two")
 	}
+}
+
+// finished says whether a function of another package takes a transport and gives it back, as SetTransportDefaults of Kubernetes: it is there to set the rest.
+func (v *pass) finished(s *subject) bool {
+	return slices.ContainsFunc(v.calls, func(c call) bool {
+		fn := v.callee(c.Fun)
+		return fn != nil && v.decls[fn] == nil && v.kindOf(v.info.TypeOf(c.CallExpr)) == "Transport" && slices.ContainsFunc(c.Args, func(e ast.Expr) bool { return v.standsFor(e, s, maxDepth) })
+	})
 }
 
 // pretends says whether the dialer of a transport makes connections up, as that of httputil.DumpRequestOut: then nobody shakes hands.

@@ -157,7 +157,7 @@ func (v *pass) names() {
 				for i, side := range []ast.Expr{n.X, n.Y} {
 					other := []ast.Expr{n.Y, n.X}[i]
 					c := v.constant(other)
-					if v.commonName(side) && !v.commonName(other) && !v.san(other) && (c == nil || c.Kind() == constant.String && constant.StringVal(c) != "") {
+					if v.commonName(side) && !v.isCommonName(other) && !v.san(other) && (c == nil || c.Kind() == constant.String && constant.StringVal(c) != "") {
 						v.report(47, n, nil, commonName)
 					}
 				}
@@ -209,6 +209,16 @@ func (v *pass) certificateField(e ast.Expr) string {
 		return ""
 	}
 	return sel.Sel.Name
+}
+
+// isCommonName says whether e is itself a common name, of a certificate or of a request for one: then the two are only compared with each other.
+func (v *pass) isCommonName(e ast.Expr) bool {
+	sel, ok := ast.Unparen(e).(*ast.SelectorExpr)
+	if !ok {
+		return v.commonName(e)
+	}
+	t := v.info.TypeOf(sel.X)
+	return sel.Sel.Name == "CommonName" && t != nil && strings.HasSuffix(types.Unalias(t).String(), "crypto/x509/pkix.Name") || v.commonName(e)
 }
 
 func (v *pass) commonName(e ast.Expr) bool {

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
 // Traps 30, 31 and 36.
@@ -34,6 +35,17 @@ func hurried() []*http.Client {
 		{Transport: &http.Transport{MaxIdleConns: 4}}, // want `trap31: `
 	}
 }
+
+func finished(c *tls.Config) []*http.Transport {
+	t := &http.Transport{TLSClientConfig: c}
+	return []*http.Transport{
+		utilnet.SetTransportDefaults(&http.Transport{TLSClientConfig: c}),
+		utilnet.SetTransportDefaults(t),
+		same(&http.Transport{MaxIdleConns: 4}), // want `trap31: `
+	}
+}
+
+func same(t *http.Transport) *http.Transport { return t }
 
 type answer struct{ net.TCPConn }
 

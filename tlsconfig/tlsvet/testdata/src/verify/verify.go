@@ -114,7 +114,10 @@ func dial(address string, conn net.Conn) []*tls.Config {
 }
 
 // Trap 47.
-func commonName(cert, other *x509.Certificate, known map[string]bool) bool {
+func commonName(cert, other *x509.Certificate, request *x509.CertificateRequest, known map[string]bool) bool {
+	if request.Subject.CommonName != cert.Subject.CommonName {
+		return false
+	}
 	if cert.Subject.CommonName == "" || cert.Issuer.CommonName == "ca" || cert.Subject.CommonName == other.Subject.CommonName {
 		return false
 	}
