@@ -82,6 +82,9 @@ func (v *pass) namesServer(around ast.Node) bool {
 	used, refused := false, false
 	ast.Inspect(around, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.CallExpr:
+			fn := v.callee(n.Fun)
+			return fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != "fmt" // the text of an error
 		case *ast.IfStmt:
 			if b, ok := ast.Unparen(n.Cond).(*ast.BinaryExpr); ok && b.Op == token.EQL && name(b.X) && v.constant(b.Y) != nil && len(n.Body.List) > 0 {
 				_, refuses := n.Body.List[len(n.Body.List)-1].(*ast.ReturnStmt)

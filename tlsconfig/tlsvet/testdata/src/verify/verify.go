@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"flag"
+	"fmt"
 	"net"
 	"strings"
 )
@@ -69,7 +70,7 @@ func byNameIfAny(pool *x509.CertPool) []*tls.Config {
 		}},
 		{InsecureSkipVerify: true, VerifyConnection: func(cs tls.ConnectionState) error {
 			if cs.PeerCertificates[0].DNSNames[0] != cs.ServerName {
-				return errors.New("another name")
+				return fmt.Errorf("not the name %q", cs.ServerName)
 			}
 			_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool})
 			return err
