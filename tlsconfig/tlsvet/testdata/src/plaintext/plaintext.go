@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"net/http"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
@@ -36,9 +37,9 @@ func listeners(h http.Handler, port string) {
 	go http.ListenAndServe("localhost:"+port, h)
 	go http.ListenAndServe("0.0.0.0:"+port, h) // want `trap54: `
 	go http.ListenAndServe(":"+port, h)        // want `trap54: `
-	public := &http.Server{Addr: ":8080"}
+	public := &http.Server{Addr: ":8080", ReadTimeout: time.Second}
 	go public.ListenAndServe() // want `trap54: `
-	private := &http.Server{Addr: "localhost:6060"}
+	private := &http.Server{Addr: "localhost:6060", ReadTimeout: time.Second}
 	go private.ListenAndServe()
 	go public.ListenAndServeTLS("cert.pem", "key.pem")
 	_ = insecure.NewCredentials() // want `trap54: `
