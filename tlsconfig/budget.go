@@ -75,9 +75,10 @@ func (b *budget) wait(ctx context.Context, s *origin) error {
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 		if len(s.waiting) == 0 {
 			heap.Remove(s.line, s.turn)
+			s.waiting = nil
 		}
 	} else {
-		b.restore() // it came at the same time
+		b.restore(s) // it came at the same time
 	}
 	return context.Cause(ctx)
 }
@@ -103,14 +104,17 @@ func (b *budget) ask(s *origin) chan struct{} {
 	return turn
 }
 
-// giveBack gives back a signature that was not made.
-func (b *budget) giveBack() {
+// giveBack gives back a signature that was not made for s.
+func (b *budget) giveBack(s *origin) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.restore()
+	b.restore(s)
 }
 
-func (b *budget) restore() {
+func (b *budget) restore(s *origin) {
+	if !s.proven.Load() {
+		b.row = knownTurns // it was the turn of a stranger, and is again
+	}
 	b.full = b.full.Add(-b.rate.every)
 	b.serve(time.Now())
 }
@@ -127,6 +131,8 @@ func (b *budget) serve(now time.Time) {
 		s.waiting, s.served = slices.Delete(s.waiting, 0, 1), now
 		if len(s.waiting) > 0 {
 			b.line(s)
+		} else {
+			s.waiting = nil // as gate.free
 		}
 	}
 }

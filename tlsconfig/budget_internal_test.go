@@ -143,6 +143,35 @@ func TestBudgetStrangers(t *testing.T) {
 	})
 }
 
+// TestBudgetGone: a stranger who is gone when its turn comes gives it to the next stranger.
+func TestBudgetGone(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		b := newBudget(1)
+		known, gone, stranger := &origin{}, make([]origin, 20), &origin{}
+		known.proven.Store(true)
+		require.NoError(t, b.wait(t.Context(), known))
+		var work sync.WaitGroup
+		ctx, end := context.WithCancel(t.Context())
+		for range 20 {
+			work.Go(func() { _ = b.wait(ctx, known) })
+		}
+		for i := range gone {
+			work.Go(func() {
+				if b.wait(ctx, &gone[i]) == nil {
+					b.giveBack(&gone[i])
+				}
+			})
+		}
+		synctest.Wait()
+		begun := time.Now()
+		require.NoError(t, b.wait(t.Context(), stranger))
+		require.LessOrEqual(t, time.Since(begun), 4*time.Second, "the fourth turn")
+		end()
+		work.Wait()
+		requireNobodyWaits(t, b, known, stranger)
+	})
+}
+
 // TestBudgetEnds: what ends while it waits costs nothing, and what is given back is there for the next.
 func TestBudgetEnds(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
@@ -161,7 +190,7 @@ func TestBudgetEnds(t *testing.T) {
 		got := make(chan error, 1)
 		go func() { got <- b.wait(t.Context(), s) }()
 		synctest.Wait()
-		b.giveBack()
+		b.giveBack(s)
 		require.NoError(t, <-got)
 		require.Equal(t, time.Second, time.Since(begun))
 	})
@@ -202,7 +231,7 @@ func TestBudgetProperty(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					if c.back {
-						b.giveBack()
+						b.giveBack(sources[c.source])
 						return
 					}
 					signed++

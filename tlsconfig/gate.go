@@ -14,7 +14,6 @@ import (
 
 const (
 	maxSources    = 65_536 // that a gate tells apart, besides those with a visit
-	shares        = 64     // into which the slots are divided: a proven source has one for itself
 	sourceBits    = 64     // of an IPv6 address: what one site has (RFC 6177)
 	sweepInterval = time.Second
 )
@@ -28,22 +27,22 @@ type gate struct {
 	rate       rate // of a source
 	budget     *budget
 
-	mu      sync.Mutex
-	sources map[netip.Addr]*origin
-	rest    *origin // of all that come when there is no room for another
-	crowd   crowd
-	inside  int // visits with a slot
-	leaving int // visits that were ended for others, and are not gone yet
-	swept   time.Time
+	mu        sync.Mutex
+	sources   map[netip.Addr]*origin
+	rest      *origin // of all that come when there is no room for another
+	known     crowd   // sources that are proven and have visits
+	strangers crowd   // the others that have
+	leaving   int     // visits that were ended for others, and are not gone yet
+	swept     time.Time
 }
 
 // origin is where connections come from: an IPv4 address, the first 64 bits of an IPv6 address, or all without an IP address.
 type origin struct {
 	full   time.Time   // bucket
 	inside []*visit    // the oldest first
-	rank   int         // in gate.crowd, with a visit inside
+	crowd  *crowd      // with a visit inside
+	rank   int         // in crowd
 	proven atomic.Bool // a handshake ended well; set with gate.mu held
-	share  int         // slots that don't count against it, once proven
 
 	// Of the budget.
 	served  time.Time // its last turn, or when it came to wait
@@ -82,28 +81,46 @@ func (g *gate) enter(life context.Context, c net.Conn, now time.Time) (*visit, R
 		return nil, ReasonBusy
 	case g.rate.take(&s.full, now) > 0:
 		return nil, ReasonRate
-	case g.inside >= g.concurrent:
+	case g.known.visits+g.strangers.visits >= g.concurrent:
 		g.evict(s)
 	}
 	v := &visit{addr: addr, source: s, since: now}
 	v.ctx, v.end = context.WithCancelCause(life)
 	s.inside = append(s.inside, v)
-	g.inside++
 	if len(s.inside) == 1 {
-		heap.Push(&g.crowd, s)
+		g.join(s)
 	} else {
-		heap.Fix(&g.crowd, s.rank)
+		s.crowd.visits++
+		heap.Fix(s.crowd, s.rank)
 	}
 	return v, Allowed
 }
 
-// excess is how many visits a source has beyond what is its own.
-func (s *origin) excess() int { return len(s.inside) - s.share }
+// join adds a source with visits to its crowd.
+func (g *gate) join(s *origin) {
+	s.crowd = &g.strangers
+	if s.proven.Load() {
+		s.crowd = &g.known
+	}
+	s.crowd.visits += len(s.inside)
+	heap.Push(s.crowd, s)
+}
 
-// evict ends a visit for another one of s: the oldest of the source that has most beyond its share, which may be s. Those that take their time go before those that don't, and who has many before who has few.
+// part takes a source with visits from its crowd.
+func (g *gate) part(s *origin) {
+	heap.Remove(s.crowd, s.rank)
+	s.crowd.visits -= len(s.inside)
+}
+
+// evict ends a visit for another one of s: the oldest of the source that has most, which may be s. Those that take their time go before those that don't, and who has many before who has few. A known source gives if these have more than three of
+// four slots, and else a stranger, if there is one.
 func (g *gate) evict(s *origin) {
-	from := g.crowd[0]
-	if len(s.inside) > 0 && from.excess() == s.excess() {
+	crowd := &g.strangers
+	if crowd.visits == 0 || g.known.visits > g.concurrent*knownTurns/(knownTurns+1) {
+		crowd = &g.known
+	}
+	from := crowd.sources[0]
+	if s.crowd == crowd && len(s.inside) == len(from.inside) {
 		from = s
 	}
 	v := from.inside[0]
@@ -122,24 +139,30 @@ func (g *gate) leave(v *visit, well bool) {
 		g.leaving--
 		return
 	}
-	if s := v.source; well && s != g.rest {
-		s.share = g.concurrent/shares + 1
-		s.proven.Store(true)
-	}
 	g.free(v)
+	s := v.source
+	if !well || s == g.rest || s.proven.Load() {
+		return
+	}
+	s.proven.Store(true)
+	if len(s.inside) > 0 {
+		g.part(s)
+		g.join(s)
+	}
 }
 
 // free frees the slot of a visit.
 func (g *gate) free(v *visit) {
 	s := v.source
+	if len(s.inside) == 1 {
+		g.part(s)
+		s.inside, s.crowd = nil, nil // one that is only remembered takes little memory
+		return
+	}
 	i := slices.Index(s.inside, v)
 	s.inside = slices.Delete(s.inside, i, i+1)
-	g.inside--
-	if len(s.inside) == 0 {
-		heap.Remove(&g.crowd, s.rank)
-	} else {
-		heap.Fix(&g.crowd, s.rank)
-	}
+	s.crowd.visits--
+	heap.Fix(s.crowd, s.rank)
 }
 
 // source returns the source of a key, a new one where there is room.
@@ -197,36 +220,37 @@ func sourceOf(addr netip.Addr) netip.Addr {
 	return p.Addr()
 }
 
-// crowd is a heap of the sources with visits, the one with most beyond its share first: of those one that never ended a handshake well, and then the one whose oldest is oldest.
-type crowd []*origin
-
-func (c crowd) Len() int { return len(c) }
-
-func (c crowd) Less(i, j int) bool {
-	if a, b := c[i].excess(), c[j].excess(); a != b {
-		return a > b
-	}
-	if a, b := c[i].proven.Load(), c[j].proven.Load(); a != b {
-		return b
-	}
-	return c[i].inside[0].since.Before(c[j].inside[0].since)
+// crowd is a heap of sources with visits, the one with most first, and of those the one whose oldest is oldest.
+type crowd struct {
+	sources []*origin
+	visits  int // of all
 }
 
-func (c crowd) Swap(i, j int) {
-	c[i], c[j] = c[j], c[i]
-	c[i].rank, c[j].rank = i, j
+func (c *crowd) Len() int { return len(c.sources) }
+
+func (c *crowd) Less(i, j int) bool {
+	a, b := c.sources[i].inside, c.sources[j].inside
+	if len(a) != len(b) {
+		return len(a) > len(b)
+	}
+	return a[0].since.Before(b[0].since)
+}
+
+func (c *crowd) Swap(i, j int) {
+	c.sources[i], c.sources[j] = c.sources[j], c.sources[i]
+	c.sources[i].rank, c.sources[j].rank = i, j
 }
 
 func (c *crowd) Push(x any) {
 	s := x.(*origin)
-	s.rank = len(*c)
-	*c = append(*c, s)
+	s.rank = len(c.sources)
+	c.sources = append(c.sources, s)
 }
 
 func (c *crowd) Pop() any {
-	last := len(*c) - 1
-	s := (*c)[last]
-	(*c)[last] = nil
-	*c = (*c)[:last]
+	last := len(c.sources) - 1
+	s := c.sources[last]
+	c.sources[last] = nil
+	c.sources = c.sources[:last]
 	return s
 }

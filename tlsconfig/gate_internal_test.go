@@ -70,8 +70,9 @@ func TestGatePerSource(t *testing.T) {
 	for _, v := range in[3:] {
 		g.leave(v, false)
 	}
-	require.Zero(t, g.inside)
-	require.Empty(t, g.crowd)
+	require.Zero(t, g.strangers.visits+g.known.visits)
+	require.Empty(t, g.strangers.sources)
+	require.Empty(t, g.known.sources)
 }
 
 // TestGateTogether: where everyone is one source nobody is asked for an address, and the oldest gives.
@@ -87,7 +88,7 @@ func TestGateTogether(t *testing.T) {
 			require.ErrorIs(t, context.Cause(in[i-3].ctx), errBusy)
 		}
 	}
-	require.Equal(t, 3, g.inside)
+	require.Equal(t, 3, g.strangers.visits)
 	_, reason := g.enter(t.Context(), nil, now)
 	require.Equal(t, ReasonBusy, reason, "those that ended are not gone")
 }
@@ -138,7 +139,7 @@ func TestGateSources(t *testing.T) {
 	require.Equal(t, Allowed, visit("192.0.2.9", false))
 	require.Equal(t, 2, len(g.sources))
 	g.leave(inside, false)
-	require.Zero(t, g.inside)
+	require.Zero(t, g.strangers.visits+g.known.visits)
 }
 
 // TestGateProperty against a model: slots, bounds and fairness, whoever comes and goes.
@@ -147,25 +148,28 @@ func TestGateProperty(t *testing.T) {
 		g := &gate{concurrent: rapid.IntRange(1, 8).Draw(t, "concurrent"), perSource: rapid.IntRange(1, 6).Draw(t, "per source")}
 		now := time.Unix(1_800_000_000, 0)
 		var visits []*visit // that have not left
-		proven := map[netip.Addr]int{}
-		count := func(addr netip.Addr) (n, excess, most int) { // most is the largest excess there is
-			all := map[netip.Addr]int{}
+		proven := map[netip.Addr]bool{}
+		count := func(addr netip.Addr) (own, most int, known bool) { // the most of a source of those who give, who are known or not
+			all, sum := map[netip.Addr]int{}, map[bool]int{}
 			for _, v := range visits {
 				if !v.leaving {
 					all[v.addr]++
+					sum[proven[v.addr]]++
 				}
 			}
-			most = -1
+			known = sum[false] == 0 || sum[true] > g.concurrent*3/4
 			for a, n := range all {
-				most = max(most, n-proven[a])
+				if proven[a] == known {
+					most = max(most, n)
+				}
 			}
-			return all[addr], all[addr] - proven[addr], most
+			return all[addr], most, known
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"enter": func(t *rapid.T) {
 				now = now.Add(time.Millisecond)
 				addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(rapid.IntRange(0, 5).Draw(t, "who"))})
-				own, excess, most := count(addr)
+				own, most, known := count(addr)
 				was := slices.DeleteFunc(slices.Clone(visits), func(v *visit) bool { return v.leaving })
 				v, reason := g.enter(context.Background(), fromIP(addr.String()), now)
 				if v == nil {
@@ -186,8 +190,9 @@ func TestGateProperty(t *testing.T) {
 							require.False(t, w.since.Before(old.since), "the oldest of its source")
 						}
 					}
-					require.Equal(t, most, gave-proven[old.addr])
-					require.True(t, own == 0 || excess < most || old.addr == addr)
+					require.Equal(t, most, gave)
+					require.Equal(t, known, proven[old.addr])
+					require.True(t, proven[addr] != known || own < most || old.addr == addr)
 				}
 			},
 			"leave": func(t *rapid.T) {
@@ -197,7 +202,7 @@ func TestGateProperty(t *testing.T) {
 				i := rapid.IntRange(0, len(visits)-1).Draw(t, "which")
 				well := rapid.Bool().Draw(t, "well")
 				if well && !visits[i].leaving {
-					proven[visits[i].addr] = 1
+					proven[visits[i].addr] = true
 				}
 				g.leave(visits[i], well)
 				visits = slices.Delete(visits, i, i+1)
@@ -210,7 +215,7 @@ func TestGateProperty(t *testing.T) {
 						inside++
 					}
 				}
-				require.Equal(t, inside, g.inside)
+				require.Equal(t, inside, g.strangers.visits+g.known.visits)
 				require.Equal(t, len(visits)-inside, g.leaving)
 				require.LessOrEqual(t, inside, g.concurrent)
 				require.LessOrEqual(t, len(visits), 2*g.concurrent)

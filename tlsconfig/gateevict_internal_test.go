@@ -43,9 +43,9 @@ func TestGateEvicts(t *testing.T) {
 	for _, v := range append(many, other, last, third, fourth) {
 		g.leave(v, false)
 	}
-	require.Zero(t, g.inside)
+	require.Zero(t, g.strangers.visits)
 	require.Zero(t, g.leaving)
-	require.Empty(t, g.crowd)
+	require.Empty(t, g.strangers.sources)
 }
 
 // TestGateEvictsStrangers: of sources with as many, those give that never ended a handshake well.
@@ -71,36 +71,53 @@ func TestGateEvictsStrangers(t *testing.T) {
 		}
 	}
 	g.leave(friend, true)
-	require.Equal(t, 3, g.inside)
+	require.Equal(t, 3, g.strangers.visits)
 }
 
-// TestGateShare: who has ended a handshake well keeps some slots, however many strangers come with one each.
-func TestGateShare(t *testing.T) {
+// TestGateShares: known sources keep three of four slots from strangers, however many come with one each, and strangers the fourth from known sources.
+func TestGateShares(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	g := &gate{concurrent: 128, perSource: 64}
-	enter := func(text string) *visit {
+	var in []*visit
+	enter := func(last ...byte) {
 		now = now.Add(time.Millisecond)
-		v, reason := g.enter(t.Context(), fromIP(text), now)
+		v, reason := g.enter(t.Context(), fromIP(netip.AddrFrom4([4]byte(append([]byte{198}, last...))).String()), now)
 		require.Equal(t, Allowed, reason)
-		return v
-	}
-	g.leave(enter("192.0.2.1"), true)
-	var friend, strangers []*visit
-	for range 5 {
-		friend = append(friend, enter("192.0.2.1"))
-	}
-	for i := range 400 {
-		strangers = append(strangers, enter(netip.AddrFrom4([4]byte{198, 51, byte(i / 250), byte(i % 250)}).String()))
-		strangers = slices.DeleteFunc(strangers, func(v *visit) bool {
+		in = append(in, v)
+		in = slices.DeleteFunc(in, func(v *visit) bool {
 			if v.leaving {
+				require.ErrorIs(t, context.Cause(v.ctx), errBusy)
 				g.leave(v, false)
 			}
 			return v.leaving
 		})
 	}
-	require.Len(t, strangers, 128-4)
-	require.ErrorIs(t, context.Cause(friend[0].ctx), errBusy, "its share is 128/64+1, and one more is as many as strangers have")
-	for _, v := range friend[1:] {
-		require.NoError(t, v.ctx.Err())
+	for i := range 60 {
+		enter(51, 100, byte(i))
+		g.leave(in[0], true)
+		in = nil
 	}
+	for range 5 {
+		enter(51, 100, 0)
+	}
+	for i := range 400 {
+		enter(52, byte(i/250), byte(i%250))
+	}
+	require.Equal(t, 5, g.known.visits)
+	require.Equal(t, 123, g.strangers.visits)
+	for i := range 600 {
+		enter(51, 100, byte(i%60))
+	}
+	require.Equal(t, 97, g.known.visits) // the last took the place of a stranger
+	require.Equal(t, 31, g.strangers.visits)
+	for i := range 400 {
+		enter(53, byte(i/250), byte(i%250))
+	}
+	require.Equal(t, 96, g.known.visits)
+	require.Equal(t, 32, g.strangers.visits)
+	for _, v := range in {
+		g.leave(v, false)
+	}
+	require.Zero(t, g.known.visits+g.strangers.visits)
+	require.Empty(t, g.known.sources)
 }

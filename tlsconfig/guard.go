@@ -13,13 +13,13 @@ type GuardOptions struct {
 	Allow *AllowList
 	// Handshake is the time of each handshake, from when the connection was accepted. Default 10 s, 100 ms to 5 minutes.
 	Handshake time.Duration
-	// Concurrent is how many handshakes of all sources are under way. Over it a new one ends the oldest of the source with most, where a 64th of the slots doesn't count for a source that has ended a handshake well. Default 1024, 1 to 65536.
+	// Concurrent is how many handshakes of all sources are under way. Over it a new one ends the oldest of the source with most: of those that never ended a handshake well, unless the others have more than three of four. Default 1024, 1 to 65536.
 	Concurrent int
 	// PerSource is how many handshakes of one source are under way: more are closed. Default 64, 1 to 65536; from Concurrent on it bounds nothing.
 	PerSource int
 	// SourceRate is how many connections a second one source may open, and how many at once: more are closed. Default 100, 1 to 1 million.
 	SourceRate int
-	// Signatures is how many full handshakes a second there are of all sources, a tenth of them at once. Each costs a signature of the key; one that resumes a session costs none. More wait, half of Handshake at most, and are served by turns of their sources. 0 for no bound, up to 1 million.
+	// Signatures is how many full handshakes a second this Guard has of all sources, a tenth of them at once. Each costs a signature of the key; one that resumes a session costs none. More wait, half of Handshake at most, and are served by turns of their sources. 0 for no bound, up to 1 million.
 	Signatures int
 }
 
@@ -39,10 +39,10 @@ const (
 // The address of a connection is judged before anything is read, and when Accept returns it, so that what [AllowList.Replace] takes away is not accepted later. What was accepted goes on. A connection that is refused before its handshake is reset at once.
 // A [Server.Inventory] counts all refusals, an Observer hears of one a second for each of ReasonAddress, ReasonRate and ReasonBusy.
 //
-// For a key in a KMS or HSM, set Signatures below the quota of the key, divided by the processes that share it, and below [SignerOptions].Concurrent divided by the seconds that a signature takes, since who waits for the signer waits without turns. Have sessions
+// For a key in a KMS or HSM, set Signatures below the quota of the key, divided by the processes and Guards that share it, and below [SignerOptions].Concurrent divided by the seconds that a signature takes, since who waits for the signer waits without turns. Have sessions
 // resumed (with [Tickets].Root by all processes), so that clients that come back cost none. Of sources that have ended a handshake well
 // since they were seen first, the next turn goes to the one whose last is longest ago. They have three of four turns; the fourth is for strangers, in the order in which their sources come. A stranger amid a flood from thousands of sources, or a client amid as many that can end
-// a handshake, is helped by an AllowList alone. A client that has hung up by its turn costs none either, if l returns *net.TCPConn, on Linux, and on the BSDs and macOS if it sent no more than its hello.
+// a handshake, is helped by an AllowList alone. A client that has hung up by its turn costs none either, if l returns *net.TCPConn, on Linux if it sent no more than the receive buffer takes, and on the BSDs and macOS if it sent no more than its hello.
 //
 // Behind a proxy or load balancer everybody is one source: set PerSource to Concurrent and SourceRate to a million, or have l return connections whose RemoteAddr is the client's, and is known when l returns them: a RemoteAddr that waits for
 // the client, as for the header of a PROXY protocol, holds up all others. Only addresses with a method AddrPort, such as *net.TCPAddr, count as IP addresses.

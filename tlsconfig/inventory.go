@@ -64,7 +64,7 @@ type InventoryPolicy struct {
 // InventoryCentral is a signed policy file that counts.
 type InventoryCentral struct {
 	Version   uint64    `json:"version"`
-	Key       string    `json:"key"` // that signed it: the first 8 bytes of its SHA-256, in hexadecimal
+	Key       string    `json:"key"` // that had signed it when it was taken: the first 8 bytes of its SHA-256, in hexadecimal
 	NotBefore time.Time `json:"not_before"`
 	Expires   time.Time `json:"expires"`
 	// Problem says what is wrong, or to come: that it has expired, why what it says now is not taken, or why its ReportOnly could not be kept. It names the file. "" for nothing.

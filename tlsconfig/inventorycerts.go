@@ -65,7 +65,8 @@ func inventoryOfIdentities(own []*single) []InventoryCertificate {
 		certs = append(certs, c)
 	}
 	slices.SortFunc(certs, func(a, b InventoryCertificate) int {
-		return cmp.Or(strings.Compare(a.SHA256, b.SHA256), a.Ends.Compare(b.Ends), cmp.Compare(a.NotTaken, b.NotTaken))
+		return cmp.Or(strings.Compare(a.SHA256, b.SHA256), cmp.Compare(a.NotTaken, b.NotTaken),
+			slices.CompareFunc(a.Intermediates, b.Intermediates, func(a, b InventoryRoot) int { return strings.Compare(a.SHA256, b.SHA256) }))
 	})
 	return slices.CompactFunc(certs, func(a, b InventoryCertificate) bool {
 		return a.SHA256 == b.SHA256 && a.NotTaken == b.NotTaken && slices.Equal(a.Intermediates, b.Intermediates)

@@ -86,6 +86,18 @@ func TestInventoryOfManyNames(t *testing.T) {
 	require.NoError(t, err)
 	defer server.Close()
 	require.Len(t, server.Inventory().Certificates, 2)
+
+	one := s.ca.Intermediate(nil).Issue(&tlsconfigtest.Leaf{DNS: []string{servedHost}, Server: true})
+	two := one
+	two.Certificate = one.Certificate[:1:1]
+	for range 20 { // the order of the names is another each time
+		server, err := tlsconfig.NewServer(t.Context(), tlsconfig.BySNI(nil, map[string]tlsconfig.Identity{
+			"a.example": newSwapIdentity(one), "b.example": newSwapIdentity(two), "c.example": newSwapIdentity(one), "d.example": newSwapIdentity(two),
+		}), nil)
+		require.NoError(t, err)
+		require.Len(t, server.Inventory().Certificates, 2, "one leaf with two chains")
+		require.NoError(t, server.Close())
+	}
 	client := s.newClient(t, &tlsconfig.ClientOptions{Identity: names()})
 	certs := client.Inventory().Certificates
 	require.Len(t, certs, 1)

@@ -170,7 +170,7 @@ func (l *listener) turn(ctx context.Context, raw net.Conn, v *visit) error {
 		return err
 	}
 	if hungUp(raw) {
-		l.gate.budget.giveBack()
+		l.gate.budget.giveBack(v.source)
 		return refuse(ReasonOther, "the client is gone: %w", io.ErrUnexpectedEOF)
 	}
 	return nil

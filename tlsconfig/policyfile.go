@@ -26,7 +26,7 @@ type PolicyFile struct {
 //
 // While a Server or Client has it, the file is looked at every 500 ms to 30 s, a ten-thousandth of the time until it expires, and a new version counts for every handshake from then on, without a restart. One whose time has not come is taken when it has.
 // What is changed, signed by another key, expired, older than the last, or another file under the same version is not taken, nor is what this process can't keep: the last good file goes on, also when it expires, for those of the process that
-// start meanwhile too. At its start there is none, so that NewServer and NewClient fail. Versions are remembered for as long as the process lives: after a restart any file counts that is signed and not expired. Sign for weeks, not years.
+// start meanwhile too. At its start there is none, so that NewServer and NewClient fail. Versions are remembered by the PolicyFile: make one, and keep it for as long as the process lives. After a restart any file counts that is signed and not expired. Sign for weeks, not years.
 func SignedPolicy(path string, keys ...ed25519.PublicKey) *PolicyFile {
 	f := &PolicyFile{path: path, poll: newPoller([]string{path})}
 	for _, key := range keys {

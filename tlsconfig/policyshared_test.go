@@ -2,6 +2,7 @@ package tlsconfig_test
 
 import (
 	"crypto/tls"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -75,13 +76,25 @@ func TestUnkeptVersionIsUnhealthy(t *testing.T) {
 	client := l.newClient(t, &tlsconfig.ClientOptions{Central: file, Observer: seen}) // it shows no certificate
 	writeFile(t, l.path, l.signer.sign(t, document(2, policyOf(t, `{"name": "mutual", "base": "mozilla-modern-6.0", "require_clients": true}`))))
 	require.Eventually(t, func() bool { return server.Policy().Name() == "mutual" && client.Healthy() != nil }, time.Minute, time.Millisecond)
+	second, err := os.ReadFile(l.path)
+	require.NoError(t, err)
+	told := func(last tlsconfig.Reason, n int) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			all := seen.of(tlsconfig.KindPolicy)
+			return len(all) == n && all[n-1].Reason == last
+		}, time.Minute, time.Millisecond)
+	}
+	told(tlsconfig.ReasonOther, 1)
 	next := document(3, &modern)
 	next.NotBefore = time.Now().Add(30 * time.Minute)
 	writeFile(t, l.path, l.signer.sign(t, next))
-	require.Eventually(t, func() bool {
-		told := seen.of(tlsconfig.KindPolicy)
-		return len(told) == 2 && told[1].Reason == tlsconfig.ReasonNotYetValid
-	}, time.Minute, time.Millisecond)
+	told(tlsconfig.ReasonNotYetValid, 2)
+	writeFile(t, l.path, second)
+	told(tlsconfig.ReasonOther, 3)
+	require.ErrorContains(t, seen.of(tlsconfig.KindPolicy)[2].Err, "version 2 can't be kept here")
+	writeFile(t, l.path, l.signer.sign(t, next))
+	told(tlsconfig.ReasonNotYetValid, 4)
 	require.ErrorContains(t, client.Healthy(), "version 2 can't be kept here")
 	require.Contains(t, client.Inventory().Central.Problem, "version 2 can't be kept here")
 	require.Eventually(t, func() bool { return strings.Contains(server.Inventory().Central.Problem, "version 3 counts from") }, time.Minute, time.Millisecond)

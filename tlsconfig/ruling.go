@@ -174,7 +174,11 @@ func (r *ruling) tellChange(now, next *rulingState) {
 	} else if taken || next.failed == nil && next.unkept == nil {
 		r.tell(Event{Kind: KindPolicy})
 	}
-	r.tellFailure(next.unkept, now.unkept)
+	before := now.unkept
+	if now.failed != nil && next.failed == nil {
+		before = nil // told again, so that the last word is what is wrong still
+	}
+	r.tellFailure(next.unkept, before)
 	r.tellFailure(next.failed, now.failed)
 }
 

@@ -58,18 +58,16 @@ func readBefore(path string) (*before, error) {
 	if err != nil {
 		return nil, err
 	}
-	var file struct {
-		Format, Signed string
-	}
-	if json.Unmarshal(text, &file) != nil || file.Format != "holdfast tls policy 1" { // no cause: it would tell of what is there
+	var file map[string]string                                                                             // whose names count as they are written
+	if json.Unmarshal(text, &file) != nil || len(file) != 4 || file["format"] != "holdfast tls policy 1" { // no cause: it would tell of what is there
 		return nil, foreign
 	}
-	document, err := base64.StdEncoding.DecodeString(file.Signed)
+	document, err := base64.StdEncoding.DecodeString(file["signed"])
 	if err != nil {
 		return nil, foreign
 	}
 	var last before
-	if json.Unmarshal(document, &last) != nil {
+	if json.Unmarshal(document, &last) != nil || last.Version == 0 {
 		return nil, foreign
 	}
 	return &last, nil
@@ -81,7 +79,7 @@ func (o *output) follows(d tlsconfig.PolicyDocument) error {
 	case o.last == nil:
 		return nil
 	case o.last.Version >= d.Version:
-		return fmt.Errorf("%q has version %d: give -version a higher number", o.path, o.last.Version)
+		return fmt.Errorf("%q has version %d: give -version a higher number, or remove the file if it is none of yours: who signed it was not looked at", o.path, o.last.Version)
 	case o.last.Policy != nil && d.Policy == nil:
 		return fmt.Errorf("%q has a policy that all keep, and would keep no more: repeat it with -policy, or give -policy what they are to keep instead", o.path)
 	}
