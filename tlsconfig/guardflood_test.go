@@ -197,6 +197,7 @@ func TestGuardSignatures(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		guard(t, server, l, &tlsconfig.GuardOptions{Signatures: 1, Handshake: time.Minute})
+		begun := time.Now()
 		mustHear(t, l.Addr().String(), s.plain())
 		hello := helloOf(t, s.plain())
 		for i := range 20 {
@@ -210,9 +211,10 @@ func TestGuardSignatures(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, c.Close())
 		}
-		mustHear(t, l.Addr().String(), s.plain()) // after its turn in their line
+		late := int64(time.Since(begun) / time.Second) // turns that came while one of them was there
+		mustHear(t, l.Addr().String(), s.plain())      // after its turn in their line
 		refusals(t, server, tlsconfig.ReasonOther, 20)
-		require.EqualValues(t, 2, key.signed.Load())
+		require.LessOrEqual(t, key.signed.Load(), 2+late)
 	})
 }
 

@@ -148,7 +148,7 @@ func (r *ruling) reload(ctx context.Context) time.Duration {
 			next = *state
 			next.failed = failed
 			if *next.policy.rules() == *now.policy.rules() {
-				next.policy = now.policy // another file says the same: nothing begins anew
+				next.policy = now.policy // another file says the same, by the same name: nothing begins anew
 			}
 		} else {
 			next.unkept = &untaken{reason: ReasonOther, err: err} // a certificate may be what is in the way, and that may change
