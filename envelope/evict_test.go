@@ -90,6 +90,26 @@ func TestEvictedKeysAreCleared(t *testing.T) {
 	})
 }
 
+// TestEvictionSpares opens one record over and over, whatever it ends in, while many more tenants come by than the cache holds.
+func TestEvictionSpares(t *testing.T) {
+	g := newRig(t, &envelope.KeyringOptions{CacheEntries: 20})
+	for odd := range byte(2) {
+		hot := warm(t, g.Tenant("hot"))
+		for hot.record[len(hot.record)-1]&1 != odd {
+			hot = warm(t, hot)
+		}
+		before, _ := g.asked("hot")
+		for i := range 2000 {
+			for range 100 {
+				require.NoError(t, hot.open(t))
+			}
+			require.NoError(t, sealFor(t, g.Tenant(fmt.Sprint(odd, i%60))))
+		}
+		loads, _ := g.asked("hot")
+		require.Less(t, loads-before, 4, "a record that ends in %02x", hot.record[len(hot.record)-1])
+	}
+}
+
 // TestStreamsOutliveTheirKeys writes and reads streams whose keys are evicted, and revoked, meanwhile.
 func TestStreamsOutliveTheirKeys(t *testing.T) {
 	g := newRig(t, &envelope.KeyringOptions{CacheEntries: 1})

@@ -3,6 +3,7 @@ package envelope
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast/aead"
@@ -18,7 +19,7 @@ type front struct {
 
 const (
 	maxSlots = 1 << 16
-	hearsay  = 32 // one of so many hits
+	hearsay  = 64 // one of so many hits
 )
 
 func newFront(entries int) *front {
@@ -107,9 +108,9 @@ func (r *ring) hotByID(s *scope, id *aead.KeyID) *liveKey {
 	return nil
 }
 
-// heard tells the cache of some of the hits, picked by the last byte of a record, which is as good as random.
-func (r *ring) heard(s *scope, record []byte) {
-	if record[len(record)-1]%hearsay == 0 {
+// heard tells the cache of some of the hits. Chance picks them and not the record, which may be the only one that a scope has.
+func (r *ring) heard(s *scope) {
+	if rand.Uint32()%hearsay == 0 {
 		r.sets.GetIfPresent(s.key())
 	}
 }

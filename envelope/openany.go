@@ -3,6 +3,7 @@ package envelope
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ func (t Tenant) AppendOpenAny(ctx context.Context, dst, record []byte, b Binding
 		if !k.set.fresh() {
 			return t.within(k.set.key()).AppendOpen(ctx, dst, record, b)
 		}
-		if record[len(record)-1]%hearsay == 0 {
+		if rand.Uint32()%hearsay == 0 {
 			r.sets.GetIfPresent(k.set.key())
 		}
 		out, err, ok := k.open(dst, record, b)
