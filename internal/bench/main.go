@@ -17,8 +17,10 @@ import (
 	"text/tabwriter"
 )
 
-// slack is how far a figure may be over its ceiling: noise passes, a regression does not.
-const slack = 1.25
+const (
+	slack    = 1.25 // how far a figure may be over its ceiling: noise passes, a regression does not
+	attempts = 3    // of a figure that is further over: others who use the machine go, a regression stays
+)
 
 //go:embed ceilings.json
 var ceilingsJSON []byte
@@ -52,6 +54,9 @@ func main() {
 		for _, m := range measure {
 			r := m()
 			ceiling, known := ceilings[r.name]
+			for n := 1; known && r.value > ceiling*slack && n < attempts; n++ {
+				r = m()
+			}
 			verdict := "ok"
 			switch {
 			case !known:
