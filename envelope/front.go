@@ -109,9 +109,9 @@ func (r *ring) hotByID(s *scope, id *aead.KeyID) *liveKey {
 }
 
 // heard tells the cache of some of the hits. Chance picks them and not the record, which may be the only one that a scope has.
-func (r *ring) heard(s *scope) {
+func (r *ring) heard(ks *keyset) {
 	if rand.Uint32()%hearsay == 0 {
-		r.sets.GetIfPresent(s.key())
+		r.sets.GetIfPresent(ks.key())
 	}
 }
 

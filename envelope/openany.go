@@ -3,7 +3,6 @@ package envelope
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -27,9 +26,7 @@ func (t Tenant) AppendOpenAny(ctx context.Context, dst, record []byte, b Binding
 		if !k.set.fresh() {
 			return t.within(k.set.key()).AppendOpen(ctx, dst, record, b)
 		}
-		if rand.Uint32()%hearsay == 0 {
-			r.sets.GetIfPresent(k.set.key())
-		}
+		r.heard(k.set)
 		out, err, ok := k.open(dst, record, b)
 		if ok && err == nil {
 			return out, nil

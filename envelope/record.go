@@ -41,7 +41,7 @@ func (s scope) AppendSeal(ctx context.Context, dst, plaintext []byte, b Binding)
 	if k := r.hot(&s); k != nil {
 		if out, ok := k.key.SealBound(dst, k.header, plaintext, b.parts); ok {
 			k.touch()
-			r.heard(&s)
+			r.heard(k.set)
 			return out, nil
 		}
 	}
@@ -81,7 +81,7 @@ func (s scope) AppendOpen(ctx context.Context, dst, record []byte, b Binding) ([
 	}
 	id := (*aead.KeyID)(record[1:recordHeader])
 	if k := r.hotByID(&s, id); k != nil {
-		r.heard(&s)
+		r.heard(k.set)
 		out, err, ok := k.open(dst, record, b)
 		if ok && err == nil {
 			return out, nil
