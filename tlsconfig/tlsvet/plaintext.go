@@ -115,8 +115,9 @@ func local(host string) bool {
 
 // listener judges a call that serves or connects without TLS.
 func (v *pass) listener(c call) {
-	if fn := v.callee(c.Fun); fn != nil && fn.Pkg() == v.pass.Pkg && fn.Pkg().Path() == "net/http" {
-		return // it serves what others ask for
+	switch v.pass.Pkg.Path() {
+	case "net/http", "google.golang.org/grpc", "google.golang.org/grpc/credentials/insecure":
+		return // they do what others ask for
 	}
 	switch c.name {
 	case "net/http.ListenAndServe":
@@ -134,9 +135,6 @@ func (v *pass) listener(c call) {
 		}
 		v.report(54, c, nil, "this serves plain HTTP: use tlsconfig.Server.Serve, or ListenAndServeTLS")
 	case "google.golang.org/grpc/credentials/insecure.NewCredentials", "google.golang.org/grpc.WithInsecure":
-		if path := v.pass.Pkg.Path(); path == "google.golang.org/grpc" || path == "google.golang.org/grpc/credentials/insecure" {
-			return // it gives what others ask for
-		}
 		v.report(54, c, nil, "this connection has no TLS: use credentials of tlsconfig")
 	default:
 		if fn := v.callee(c.Fun); fn != nil && fn.Name() == "AddBroker" && len(c.Args) == 1 {

@@ -96,3 +96,12 @@ func TestSeeded(t *testing.T) {
 func TestFine(t *testing.T) {
 	require.Empty(t, found(t, "fine", nil))
 }
+
+// TestAsked: who goes without TLS because others ask for it is not told so.
+func TestAsked(t *testing.T) {
+	for _, pkg := range []string{"net/http", "google.golang.org/grpc", "google.golang.org/grpc/credentials/insecure"} {
+		for at := range found(t, pkg, nil) {
+			require.NotRegexp(t, ":54$", at, pkg)
+		}
+	}
+}
