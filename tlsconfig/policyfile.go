@@ -76,7 +76,6 @@ func (f *PolicyFile) load(now time.Time) (*signedPolicy, *untaken) {
 		return f.good, &untaken{reason: ReasonNotYetValid, err: f.failure(fmt.Errorf("version %d counts from %s", next.Version, utc(next.NotBefore))), wait: next.NotBefore.Sub(now)}
 	}
 	f.good = next
-	f.poll.moved.announce() // others may wait for its time too, and nothing else tells them
 	return next, nil
 }
 

@@ -3,9 +3,12 @@
 package tlsconfig
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -16,4 +19,37 @@ func TestPollNamedPipe(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	_, err := readBounded(path)
 	require.Error(t, err)
+}
+
+// TestPollSwappedLinks: nothing is missing where a link leads to another directory each time, and the one before is removed.
+func TestPollSwappedLinks(t *testing.T) {
+	volume := t.TempDir()
+	data, visible := filepath.Join(volume, "..data"), filepath.Join(volume, "file")
+	require.NoError(t, os.Symlink(filepath.Join("..data", "file"), visible))
+	swap := func(n int) {
+		name := filepath.Join(volume, fmt.Sprint(n))
+		require.NoError(t, os.Mkdir(name, 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(name, "file"), []byte{1}, 0o600))
+		require.NoError(t, os.Symlink(fmt.Sprint(n), data+"_tmp"))
+		require.NoError(t, os.Rename(data+"_tmp", data))
+		require.NoError(t, os.RemoveAll(filepath.Join(volume, fmt.Sprint(n-1))))
+	}
+	swap(1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := range 1000 {
+			swap(n + 2)
+			time.Sleep(50 * time.Microsecond) // no volume is swapped at each try of a read
+		}
+	}()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		_, err := readBounded(visible)
+		require.NoError(t, err)
+	}
 }

@@ -58,9 +58,9 @@ func readBefore(path string) (*before, error) {
 	if err != nil {
 		return nil, err
 	}
-	var file map[string]string                                                                             // whose names count as they are written
-	if json.Unmarshal(text, &file) != nil || len(file) != 4 || file["format"] != "holdfast tls policy 1" { // no cause: it would tell of what is there
-		return nil, foreign
+	var file map[string]string // whose names count as they are written
+	if json.Unmarshal(text, &file) != nil || len(file) != 4 || file["format"] != "holdfast tls policy 1" {
+		return nil, foreign // no cause: it would tell of what is there
 	}
 	document, err := base64.StdEncoding.DecodeString(file["signed"])
 	if err != nil {

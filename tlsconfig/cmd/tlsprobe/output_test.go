@@ -158,7 +158,12 @@ func TestSignAtOnce(t *testing.T) {
 	require.EqualValues(t, 7, d.Version)
 	require.NoFileExists(t, l.out+".new")
 
+	done, err := openOutput(l.out)
+	require.NoError(t, err)
+	was, _ := l.read(t)
+	require.NoError(t, done.write(was))
 	l.write(t, l.out+".new", []byte("of another who writes"))
+	done.close()
 	code, _, errs := run(l.flags("-version", "8")...)
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, ".new")
