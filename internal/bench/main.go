@@ -3,7 +3,7 @@
 // that the ratio holds on a machine whose speed drifts.
 //
 //	go run ./internal/bench            prints the table
-//	go run ./internal/bench -check     and fails when a figure is over its ceiling by 25 %
+//	go run ./internal/bench -check     and fails when a figure is over its ceiling by 25 % three times
 //	go run ./internal/bench -segments  prints the table behind the default segment size
 package main
 
@@ -17,8 +17,10 @@ import (
 	"text/tabwriter"
 )
 
-// slack is how far a figure may be over its ceiling: noise passes, a regression does not.
-const slack = 1.25
+const (
+	slack = 1.25 // how far a figure may be over its ceiling: noise passes, a regression does not
+	tries = 3    // to measure a figure that is further over: what others do to the machine passes, a regression stays
+)
 
 //go:embed ceilings.json
 var ceilingsJSON []byte
@@ -32,7 +34,7 @@ type result struct {
 }
 
 func main() {
-	check := flag.Bool("check", false, "fail when a figure is over its ceiling by 25 %")
+	check := flag.Bool("check", false, "fail when a figure is over its ceiling by 25 % three times")
 	segments := flag.Bool("segments", false, "print the table behind the default segment size")
 	flag.Parse()
 	if *segments {
@@ -52,6 +54,11 @@ func main() {
 		for _, m := range measure {
 			r := m()
 			ceiling, known := ceilings[r.name]
+			for n := 2; known && r.value > ceiling*slack && n <= tries; n++ {
+				before := r.value
+				r = m()
+				r.detail += fmt.Sprintf("; measured again after %.2f", before)
+			}
 			verdict := "ok"
 			switch {
 			case !known:
