@@ -38,7 +38,7 @@ func TestPollSwappedLinks(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for n := range 1000 {
+		for n := range 2000 {
 			swap(n + 2)
 			time.Sleep(50 * time.Microsecond) // no volume is swapped at each try of a read
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/cipher"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -40,23 +39,19 @@ func streams() []func() result {
 	return []func() result{
 		func() result {
 			s := newStreamBench(segment)
-			return pair("seal stream, one worker", s.seal(1), s.rawSeal)
+			return pair("seal stream, one worker", s.seal(1), s.rawSeal().alone)
 		},
 		func() result {
 			s := newStreamBench(segment)
-			return pair("open stream, one worker", s.open(1), s.rawOpen)
+			return pair("open stream, one worker", s.open(1), s.rawOpen().alone)
 		},
 		func() result {
 			s := newStreamBench(segment)
-			return s.workers("seal stream, two workers", s.seal, s.handed(s.plaintext, segment-framing, func(dst, in, ad []byte) []byte {
-				return s.raw.Seal(dst, nil, in, ad)
-			}))
+			return s.workers("seal stream, two workers", s.seal, s.rawSeal().handed)
 		},
 		func() result {
 			s := newStreamBench(segment)
-			return s.workers("open stream, two workers", s.open, s.handed(s.rawOut, segment-framing+nonceTag, func(dst, in, ad []byte) []byte {
-				return take(s.raw.Open(dst, nil, in, ad))
-			}))
+			return s.workers("open stream, two workers", s.open, s.rawOpen().handed)
 		},
 		func() result { return randomReads(segment) },
 	}
@@ -78,7 +73,7 @@ func newStreamBench(segment int) *streamBench {
 	s := &streamBench{key: key, raw: rawGCM(key.Bytes()), segment: segment, plaintext: make([]byte, streamSize), out: sink{b: make([]byte, size)}}
 	s.seal(1)()
 	s.sealed = bytes.Clone(s.out.b)
-	s.rawSeal()
+	s.rawSeal().alone()
 	s.rawOut = bytes.Clone(s.out.b[:s.out.n])
 	return s
 }
@@ -104,39 +99,6 @@ func (s *streamBench) open(workers int) func() {
 		r, err := aead.NewReader(source{bytes.NewReader(s.sealed)}, s.key, nil, s.options(workers))
 		must(err)
 		_, err = r.WriteTo(&s.out)
-		must(err)
-	}
-}
-
-// rawSeal is GCM over segments of the same size with one read and one write.
-func (s *streamBench) rawSeal() {
-	s.out.n = 0
-	src := source{bytes.NewReader(s.plaintext)}
-	in, out, ad := make([]byte, s.segment-framing), make([]byte, 0, s.segment), make([]byte, 9)
-	for i := uint64(0); ; i++ {
-		n, _ := io.ReadFull(src, in)
-		if n == 0 {
-			return
-		}
-		binary.BigEndian.PutUint64(ad, i)
-		_, err := s.out.Write(s.raw.Seal(out, nil, in[:n], ad))
-		must(err)
-	}
-}
-
-func (s *streamBench) rawOpen() {
-	s.out.n = 0
-	src := source{bytes.NewReader(s.rawOut)}
-	in, out, ad := make([]byte, s.segment-framing+nonceTag), make([]byte, 0, s.segment), make([]byte, 9)
-	for i := uint64(0); ; i++ {
-		n, _ := io.ReadFull(src, in)
-		if n == 0 {
-			return
-		}
-		binary.BigEndian.PutUint64(ad, i)
-		plain, err := s.raw.Open(out, nil, in[:n], ad)
-		must(err)
-		_, err = s.out.Write(plain)
 		must(err)
 	}
 }
