@@ -3,9 +3,11 @@
 package tlsconfig
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,21 +37,21 @@ func TestPollSwappedLinks(t *testing.T) {
 		require.NoError(t, os.RemoveAll(filepath.Join(volume, fmt.Sprint(n-1))))
 	}
 	swap(1)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for n := range 2000 {
-			swap(n + 2)
-			time.Sleep(50 * time.Microsecond) // no volume is swapped at each try of a read
+	var failed error
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	reader.Go(func() {
+		for ctx.Err() == nil && failed == nil {
+			_, failed = readBounded(visible)
 		}
-	}()
-	for {
-		select {
-		case <-done:
-			return
-		default:
-		}
-		_, err := readBounded(visible)
-		require.NoError(t, err)
+	})
+	for n := range 2000 {
+		swap(n + 2)
+		time.Sleep(50 * time.Microsecond) // no volume is swapped at each try of a read
 	}
+	stop()
+	reader.Wait()
+	require.NoError(t, failed)
 }
